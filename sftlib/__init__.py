@@ -1,0 +1,1 @@
+"""Declarative data builds for supervised fine-tuning: the library behind the stages."""

@@ -1,0 +1,54 @@
+"""Rows in = rows kept + rows dropped by reason, at every stage."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a row was left out; `reason` is one of a closed set, `detail` is for the reader."""
+
+    reason: str
+    detail: str
+
+
+@dataclass
+class Tally:
+    """Counts of one source at one stage."""
+
+    rows_in: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        self.rows_in += other.rows_in
+        self.kept += other.kept
+        self.dropped.update(other.dropped)
+        self.changed.update(other.changed)
+
+    def check(self) -> None:
+        """Raise `AssertionError` when a row was lost or invented: that is a bug of ours."""
+        accounted = self.kept + self.dropped.total()
+        assert self.rows_in == accounted, f"{self.rows_in} rows in, {accounted} accounted for"
+
+    def to_json(self) -> dict[str, Any]:
+        self.check()
+        counts: dict[str, Any] = {
+            "rows_in": self.rows_in,
+            "kept": self.kept,
+            "dropped": dict(sorted(self.dropped.items())),
+        }
+        if self.changed:
+            counts["changed"] = dict(sorted(self.changed.items()))
+        return counts
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """The sum of tallies."""
+    result = Tally()
+    for tally in tallies:
+        result.add(tally)
+    return result
