@@ -93,19 +93,31 @@ def normalise(text: str) -> str:
 
 
 def record_text(record: Record) -> str:
-    """All of a record as one text, the base of duplicate search."""
+    """All of a record as one text, the base of near-duplicate search."""
     if isinstance(record, Labeled):
         return record.text
-    return "\n".join(m.content for m in record.messages)
+    return "\n".join(message.content for message in record.messages)
 
 
-def prompt_text(record: Record) -> str:
-    """What the model is given before the final reply; rows that share it share a split."""
+def opening_text(record: Record) -> str:
+    """What stands before the first answer: rows that share it must share a split.
+
+    Every answer is learned, so two conversations that agree up to any answer agree up to the first.
+    """
     if isinstance(record, Labeled):
         return record.text
-    return "\n".join(m.content for m in record.messages[:-1])
+    roles = [message.role for message in record.messages]
+    return "\n".join(message.content for message in record.messages[: roles.index("assistant")])
 
 
 def answer_text(record: Record) -> str:
-    """What is learned last: the final reply, or the label."""
+    """The last answer, or the label."""
     return record.label if isinstance(record, Labeled) else record.messages[-1].content
+
+
+def duplicate_key(record: Record) -> str:
+    """Equal for records that differ only in what `normalise` removes."""
+    if isinstance(record, Labeled):
+        return digest(orjson.dumps([normalise(record.text), record.label]))
+    turns = [[message.role, normalise(message.content)] for message in record.messages]
+    return digest(orjson.dumps(turns))

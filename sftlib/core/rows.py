@@ -6,7 +6,7 @@ data/curated/about/about.jsonl and data/split/train/about/about.jsonl.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -29,18 +29,32 @@ def read_folder(folder: Path) -> Iterator[dict[str, Any]]:
         yield from read_lines(folder / shard)
 
 
+class LineWriter:
+    """Writes one shard; a shard without lines is not created, so empty files never differ."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._stream: BinaryIO | None = None
+
+    def write(self, fields: dict[str, Any]) -> None:
+        if self._stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self.path.open("wb")
+        self._stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        self.count += 1
+
+    def __enter__(self) -> "LineWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
 def write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> int:
-    """Write a shard and return its count of lines; a shard without lines is not written."""
-    count = 0
-    stream = None
-    try:
+    """Write a shard and return its count of lines."""
+    with LineWriter(path) as writer:
         for fields in objects:
-            if stream is None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                stream = path.open("wb")
-            stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
-            count += 1
-    finally:
-        if stream is not None:
-            stream.close()
-    return count
+            writer.write(fields)
+    return writer.count

@@ -6,13 +6,14 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sftlib.core.config import suggestion
 from sftlib.core.errors import UsageError, exit_on_error
 from sftlib.core.params import Params, load_params
 from sftlib.core.process import die_with_parent
@@ -48,6 +49,17 @@ class Stage:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         self._outputs[final] = temporary
         return temporary
+
+    def key_of(self, section: str, entries: Mapping[str, object]) -> str:
+        """The KEY of the command line; raises `UsageError` unless it is one of `entries`."""
+        if self.key is None or self.key not in entries:
+            known = ", ".join(entries) or "(none)"
+            hint = suggestion(self.key or "", entries)
+            given = f"{self.key!r} is not in" if self.key else "give a KEY of"
+            raise UsageError(
+                f"python -m stages.{self.name} KEY: {given} {section} of params.yaml: {known}{hint}"
+            )
+        return self.key
 
     @property
     def label(self) -> str:
