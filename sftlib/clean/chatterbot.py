@@ -24,7 +24,10 @@ def read_chatterbot(path: Path, max_line_bytes: int) -> Iterator[tuple[int, list
     for node in conversations(path):
         line = node.start_mark.line + 1
         if not isinstance(node, SequenceNode):
-            yield line, Drop(Reason.WRONG_TYPE, f"a conversation is a list of turns, not {name(node)}")
+            yield (
+                line,
+                Drop(Reason.WRONG_TYPE, f"a conversation is a list of turns, not {name(node)}"),
+            )
             continue
         odd = next((turn for turn in node.value if not isinstance(turn, ScalarNode)), None)
         if odd is not None:

@@ -24,7 +24,9 @@ def fault(record: Record) -> Drop | None:
     for number, message in enumerate(record.messages, 1):
         if message.role not in ROLES:
             found = message.role[:60]
-            return Drop(Reason.UNKNOWN_ROLE, f"turn {number} is by {found!r}, not {', '.join(ROLES)}")
+            return Drop(
+                Reason.UNKNOWN_ROLE, f"turn {number} is by {found!r}, not {', '.join(ROLES)}"
+            )
         found_fault = text_fault(message.content, f"turn {number} ({message.role})")
         if found_fault:
             return found_fault
@@ -35,7 +37,9 @@ def text_fault(text: str, what: str) -> Drop | None:
     if not text.strip():
         return Drop(Reason.EMPTY_TEXT, f"{what} is empty")
     if "\0" in text:
-        return Drop(Reason.NUL_CHARACTER, f"{what} holds U+0000 at character {text.index(chr(0)) + 1}")
+        return Drop(
+            Reason.NUL_CHARACTER, f"{what} holds U+0000 at character {text.index(chr(0)) + 1}"
+        )
     return None
 
 

@@ -110,4 +110,3 @@ def first_examples(dropped: Path) -> Iterator[str]:
             if drop["reason"] not in seen:
                 seen.add(drop["reason"])
                 yield f"{drop['at']}: {drop['reason']}: {drop['detail']}"
-

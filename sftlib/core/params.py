@@ -11,6 +11,7 @@ Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digit
 Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Uri = Annotated[str, Pattern(r"(package|git|hub):.+", "package:..., git:... or hub:...")]
 Share = Annotated[float, Bounds(0, 1)]
+SplitShare = Annotated[float, Bounds(0.001, 0.9)]
 Positive = Annotated[int, Bounds(1)]
 NotNegative = Annotated[float, Bounds(0)]
 
@@ -61,8 +62,8 @@ class Curate:
 
 @dataclass(frozen=True)
 class Split:
-    validation: Share
-    test: Share
+    validation: SplitShare
+    test: SplitShare
 
 
 @dataclass(frozen=True)

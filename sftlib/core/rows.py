@@ -48,6 +48,9 @@ class LineWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
 

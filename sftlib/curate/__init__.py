@@ -1,0 +1,1 @@
+"""Duplicates and near-duplicates, and splits that do not leak."""

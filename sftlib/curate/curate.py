@@ -1,0 +1,117 @@
+"""Read the cleaned rows of all sources and write those worth keeping, each with its place."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sftlib.core.params import Curate
+from sftlib.core.records import Record, record_from_json
+from sftlib.core.rows import LineWriter, list_shards, read_lines
+from sftlib.core.tally import Tally, total
+from sftlib.curate.duplicates import Duplicate, Verdict, find_duplicates
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a cleaned row comes from: its source, its shard and its line in the raw file."""
+
+    source: str
+    shard: str
+    at: str
+
+
+@dataclass
+class Pool:
+    """The cleaned rows of all sources, in the order of source, shard and line."""
+
+    ids: list[str]
+    records: list[Record]
+    origins: list[Origin]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where cleaned rows and their ledger lie, a folder per source, and where curated ones go."""
+
+    clean: Path
+    clean_ledger: Path
+    curated: Path
+    curated_ledger: Path
+
+
+def curate(folders: Folders, sources: list[str], params: Curate) -> dict[str, Any]:
+    """Write the curated rows and their ledger; returns the metrics."""
+    pool = read_pool(folders, sorted(sources))
+    verdict = find_duplicates(pool.records, pool.ids, params.near_duplicates)
+    tallies = write_pool(pool, verdict, folders)
+    copies = {name: sizes(counts) for name, counts in verdict.copies.items()}
+    (folders.curated_ledger / "copies.json").write_bytes(
+        orjson.dumps(copies, option=orjson.OPT_INDENT_2)
+    )
+    everything = total(tallies.values())
+    return {
+        **everything.to_json(),
+        "clusters": verdict.clusters,
+        "pairs_checked": verdict.pairs_checked,
+        "by_source": {source: tallies[source].to_json() for source in sorted(sources)},
+    }
+
+
+def sizes(counts: dict[int, int]) -> dict[str, int]:
+    return {str(size): counts[size] for size in sorted(counts)}
+
+
+def read_pool(folders: Folders, sources: list[str]) -> Pool:
+    pool = Pool([], [], [])
+    for source in sources:
+        for shard in list_shards(folders.clean / source):
+            kept = read_lines(folders.clean_ledger / source / "kept" / shard)
+            rows = read_lines(folders.clean / source / shard)
+            for fields, entry in zip(rows, kept, strict=True):
+                pool.ids.append(fields["id"])
+                pool.records.append(record_from_json(fields))
+                pool.origins.append(Origin(source, shard, entry["at"]))
+    return pool
+
+
+def write_pool(pool: Pool, verdict: Verdict, folders: Folders) -> dict[str, Tally]:
+    """Write each row to its shard, or to `dropped` in the ledger with its keeper."""
+    tallies = {origin.source: Tally() for origin in pool.origins}
+    start = 0
+    for (source, shard), members in groupby(pool.origins, lambda o: (o.source, o.shard)):
+        name, count = f"{source}/{shard}", len(list(members))
+        with (
+            LineWriter(folders.curated / name) as rows,
+            LineWriter(folders.curated_ledger / "kept" / name) as kept,
+            LineWriter(folders.curated_ledger / "dropped" / name) as dropped,
+        ):
+            for row, fields in enumerate(read_lines(folders.clean / source / shard), start):
+                duplicate = verdict.duplicates.get(row)
+                tallies[source].rows_in += 1
+                if duplicate is not None:
+                    tallies[source].dropped[duplicate.reason] += 1
+                    dropped.write(drop_entry(pool, row, duplicate))
+                    continue
+                tallies[source].kept += 1
+                rows.write(placed(fields, verdict.places[row]))
+                kept.write({"id": pool.ids[row], "at": pool.origins[row].at})
+        start += count
+    return tallies
+
+
+def placed(fields: dict[str, Any], place: float) -> dict[str, Any]:
+    return {"id": fields["id"], "source": fields["source"], "place": place} | fields
+
+
+def drop_entry(pool: Pool, row: int, duplicate: Duplicate) -> dict[str, Any]:
+    keeper = {"id": pool.ids[duplicate.keeper], "at": pool.origins[duplicate.keeper].at}
+    return {
+        "id": pool.ids[row],
+        "at": pool.origins[row].at,
+        "reason": duplicate.reason,
+        "detail": duplicate.detail,
+        "keeper": keeper,
+    }
