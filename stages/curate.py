@@ -19,7 +19,7 @@ def main(stage: Stage) -> None:
 
 
 def forget_removed_sources(stage: Stage) -> None:
-    """Delete what removed sources left: DVC leaves their outputs, and this stage depends on them."""
+    """Delete what removed sources left: DVC leaves it, and this stage depends on the folders."""
     for folder in ("data/clean", "data/ledger/clean", "metrics/clean"):
         for entry in (stage.root / folder).iterdir():
             if entry.name.removesuffix(".json") in stage.params.sources:

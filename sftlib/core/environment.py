@@ -3,7 +3,6 @@
 Only the standard library is imported here: this runs before anything else can fail to import.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -49,11 +48,9 @@ def installed_versions() -> dict[str, str]:
     Folder names are read instead of metadata files: 2 ms where importlib.metadata takes 150 ms.
     """
     found: dict[str, str] = {}
-    for folder in sys.path:
-        if not folder or not os.path.isdir(folder):
-            continue
-        for entry in os.listdir(folder):
-            match = DIST_INFO.match(entry)
+    for folder in map(Path, filter(None, sys.path)):
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            match = DIST_INFO.match(entry.name)
             if match:
                 found.setdefault(canonical(match["name"]), public_version(match["version"]))
     return found

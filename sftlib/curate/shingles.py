@@ -1,14 +1,10 @@
 """Texts as sets of hashed word n-grams ("shingles"), and how alike two such sets are."""
 
 import hashlib
-import re
 
 from sftlib.core.records import normalise
+from sftlib.core.words import words
 
-# Scripts written without spaces: each character is a word of its own.
-UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e00-\u0e7f"
-# Punctuation counts as words: "2+3" and "2-3" are different texts.
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MASK = (1 << 64) - 1
 MULTIPLIER = 0x9E3779B97F4A7C15
 
@@ -24,9 +20,11 @@ class Shingler:
         self._hashes: dict[str, int] = {}
 
     def shingles(self, text: str) -> set[int]:
-        words = [self._hash(word) for word in WORD.findall(normalise(text))]
-        size = min(self.ngram, len(words))
-        return {combine(words[i : i + size]) for i in range(len(words) - size + 1)}
+        hashes = [self._hash(word) for word in words(normalise(text))]
+        size = min(self.ngram, len(hashes))
+        if not size:
+            return set()
+        return {combine(hashes[i : i + size]) for i in range(len(hashes) - size + 1)}
 
     def _hash(self, word: str) -> int:
         if word not in self._hashes:

@@ -1,0 +1,23 @@
+"""One hash of everything that a result depends on."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def fingerprint(root: Path, paths: Iterable[str], choices: str) -> str:
+    """32 hexadecimal digits of the files at `paths` (names and bytes) and of `choices`."""
+    total = hashlib.blake2b(choices.encode(), digest_size=16)
+    for path in paths:
+        for file in files_below(root / path):
+            name = file.relative_to(root).as_posix().encode()
+            total.update(len(name).to_bytes(8, "big") + name)
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def files_below(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)

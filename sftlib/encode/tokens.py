@@ -1,0 +1,79 @@
+"""Text with known control parts -> token ids."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from sftlib.core.errors import DataError
+from sftlib.encode.spans import Rendered
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text without control tokens, or exactly one control token."""
+
+    text: str
+    control: int | None
+    answer: bool
+
+
+class ChatTokenizer:
+    """A model's tokenizer, which makes control tokens only where the chat template put them."""
+
+    def __init__(self, folder: Path, eos_token: str | None) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the library raises nothing more specific
+            raise DataError(f"{folder}/tokenizer.json cannot be read: {error}") from None
+        # Control tokens that a text spells are split like any other text.
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.control = {token.content: id for id, token in added.items() if token.special}
+        names = sorted(self.control, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, names)) or r"(?!)")
+        self.eos = self.control.get(eos_token or "")
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Ids of plain texts."""
+        batch = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in batch]
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids, control tokens included."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def pieces(self, rendered: Rendered) -> Iterator[Piece]:
+        """Cut a rendered conversation at the template's control tokens and at answers' starts.
+
+        Between two cuts, template text and content are tokenised together, as the model is used to;
+        at the start of an answer they are not, since generation starts there with fresh tokens.
+        """
+        position = 0
+        starts = {start for start, _ in rendered.answers}
+        inside = [False] * (len(rendered.text) + 1)
+        for start, end in rendered.answers:
+            inside[start:end] = [True] * (end - start)
+        cuts = sorted(
+            [(start, start, None) for start in starts]
+            + [(m.start(), m.end(), m.group()) for m in self._control_matches(rendered)],
+            key=lambda cut: cut[:2],
+        )
+        for start, end, control in [*cuts, (len(rendered.text), len(rendered.text), None)]:
+            if start > position:
+                yield Piece(rendered.text[position:start], None, inside[position])
+            if control is not None:
+                yield Piece(control, self.control[control], inside[start])
+            position = end
+
+    def _control_matches(self, rendered: Rendered) -> Iterator[re.Match[str]]:
+        """Control tokens of the template: those outside every message's content."""
+        position = 0
+        end_of_text = (len(rendered.text), len(rendered.text))
+        for start, end in [*rendered.contents, end_of_text]:
+            yield from self._pattern.finditer(rendered.text, position, start)
+            position = end

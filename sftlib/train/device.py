@@ -1,0 +1,36 @@
+"""Where training runs, and what makes it repeat to the bit there."""
+
+import os
+
+import torch
+
+from sftlib.core.errors import UsageError
+from sftlib.core.params import Train
+
+
+def prepare_device(train: Train) -> torch.device:
+    """Seed, fix threads and algorithms, and return the device that `train.device` names.
+
+    Raises `UsageError` when CUDA is asked for and there is none.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    if train.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "params.yaml: train.device: cuda, but torch sees no GPU: check `nvidia-smi` and that "
+            "torch is a CUDA build, or set it to auto or cpu"
+        )
+    torch.set_num_threads(train.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(train.seed)
+    use_cuda = train.device == "cuda" or (train.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """The device as it stands in the metrics."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"
+
+
+def autocast(device: torch.device, train: Train) -> torch.autocast:
+    """The context in which matrices are multiplied in `train.precision`."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16")

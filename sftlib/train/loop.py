@@ -1,0 +1,138 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from sftlib.core.errors import UsageError
+from sftlib.core.params import Train
+from sftlib.train.batches import PackedSplit, epoch_order
+from sftlib.train.checkpoint import Checkpoints, Position
+from sftlib.train.device import autocast
+from sftlib.train.loss import label_count, loss_sum
+from sftlib.train.model import Trainee
+from sftlib.train.schedule import lr_factor, make_optimizer
+
+
+@dataclass
+class Run:
+    """One training run. `show(step, note)` is called after each optimizer step."""
+
+    params: Train
+    device: torch.device
+    trainee: Trainee
+    train: PackedSplit
+    validation: PackedSplit
+    checkpoints: Path
+    checkpoint_seconds: float
+    show: Callable[[int, str], None]
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train) / self.params.packs_per_step)
+
+    @property
+    def steps(self) -> int:
+        return self.steps_per_epoch * self.params.epochs
+
+
+def fit(run: Run) -> Position:
+    """Train, and leave the weights of the lowest validation loss in the model.
+
+    Goes on from the newest checkpoint; the result is the same to the bit as without a break.
+    """
+    optimizer = make_optimizer(run.trainee.trained, run.params)
+    checkpoints = Checkpoints(run.checkpoints)
+    position, run.best = checkpoints.load(run.trainee, optimizer)
+    saved = time.monotonic()
+    while position.step < run.steps and not is_stale(run, position):
+        train_step(run, position, optimizer)
+        if is_validation_due(run, position.step):
+            validate(run, position)
+        if time.monotonic() - saved >= run.checkpoint_seconds:
+            checkpoints.save(position, run.trainee, optimizer, run.best)
+            saved = time.monotonic()
+        run.show(position.step, note(position))
+    run.trainee.restore(run.best)
+    return position
+
+
+def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -> None:
+    """One optimizer step over `packs_per_step` packs, normalised by the labels of all of them."""
+    packs = [run.train.pack(number).to(run.device) for number in packs_of_step(run, position.step)]
+    labels = sum(label_count(pack) for pack in packs)
+    lr = run.params.lr * lr_factor(position.step, run.steps, run.params.warmup)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    run.trainee.model.train()
+    total = 0.0
+    for pack in packs:
+        with autocast(run.device, run.params):
+            loss = loss_sum(run.trainee.model, pack) / labels
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+    if run.params.max_grad_norm is not None:
+        weights = list(run.trainee.trained.values())
+        torch.nn.utils.clip_grad_norm_(weights, run.params.max_grad_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    position.step += 1
+    if not math.isfinite(total):
+        raise UsageError(f"the loss is {total} at step {position.step}: lower train.lr")
+    position.train_losses.append((position.step, total, lr))
+
+
+def packs_of_step(run: Run, step: int) -> list[int]:
+    epoch, within = divmod(step, run.steps_per_epoch)
+    order = epoch_order(len(run.train), run.params.seed, epoch)
+    start = within * run.params.packs_per_step
+    return order[start : start + run.params.packs_per_step]
+
+
+def is_validation_due(run: Run, step: int) -> bool:
+    """After equal parts of each epoch, the last step of an epoch always being one."""
+    times = min(run.params.validations_per_epoch, run.steps_per_epoch)
+    within = (step - 1) % run.steps_per_epoch + 1
+    return any(within == math.ceil(run.steps_per_epoch * n / times) for n in range(1, times + 1))
+
+
+def validate(run: Run, position: Position) -> None:
+    """Measure the validation loss, and keep the weights when it is the lowest so far."""
+    loss = mean_loss(run, run.validation)
+    position.validation_losses.append((position.step, loss))
+    if loss < position.best_loss:
+        position.best_loss, position.best_step = loss, position.step
+        position.stale_validations = 0
+        run.best = run.trainee.snapshot()
+    else:
+        position.stale_validations += 1
+
+
+@torch.no_grad()
+def mean_loss(run: Run, split: PackedSplit) -> float:
+    """Cross-entropy per label over a split."""
+    run.trainee.model.eval()
+    total, labels = 0.0, 0
+    for number in range(len(split)):
+        pack = split.pack(number).to(run.device)
+        with autocast(run.device, run.params):
+            total += float(loss_sum(run.trainee.model, pack))
+        labels += label_count(pack)
+    return total / labels
+
+
+def is_stale(run: Run, position: Position) -> bool:
+    patience = run.params.patience
+    return patience is not None and position.stale_validations >= patience
+
+
+def note(position: Position) -> str:
+    loss = f"loss {position.train_losses[-1][1]:.3f}"
+    if position.validation_losses:
+        loss += f", validation {position.validation_losses[-1][1]:.3f}"
+    return loss

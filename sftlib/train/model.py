@@ -1,0 +1,77 @@
+"""Load a causal language model to be trained, and write the result."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from sftlib.core.params import Lora, Train
+from sftlib.train.attention import NAME
+
+
+def load_model(
+    folder: Path, dtype: torch.dtype, device: torch.device, attention: str = NAME
+) -> PreTrainedModel:
+    """The model in `folder`, from safetensors and without code of its own."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        dtype=dtype,
+        attn_implementation=attention,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+    return model.to(device)
+
+
+class Trainee:
+    """A model and the weights of it that are trained.
+
+    Full fine-tuning trains fp32 weights; with LoRA (arXiv 2106.09685) the base is frozen in the
+    precision of the computation and fp32 adapters are trained on every projection but the head.
+    """
+
+    def __init__(self, folder: Path, train: Train, device: torch.device) -> None:
+        frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
+        self.model = load_model(folder, frozen, device)
+        # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
+        embeddings = self.model.get_input_embeddings()
+        if isinstance(embeddings, torch.nn.Embedding):
+            embeddings.padding_idx = None
+        self.adapted = add_lora(self.model, train.lora) if train.lora else None
+        self.saved_dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
+
+    @property
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Name -> weight; views into the model."""
+        return {n: weight for n, weight in self.model.named_parameters() if weight.requires_grad}
+
+    def snapshot(self) -> dict[str, torch.Tensor]:
+        """A copy of the trained weights on the CPU."""
+        return {name: weight.detach().cpu().clone() for name, weight in self.trained.items()}
+
+    @torch.no_grad()
+    def restore(self, weights: dict[str, torch.Tensor]) -> None:
+        for name, weight in self.trained.items():
+            weight.copy_(weights[name])
+
+    def save(self, folder: Path) -> None:
+        """Write the model with its adapters merged (in fp32) as safetensors; ends training."""
+        model = self.model.to(torch.float32)
+        if self.adapted is not None:
+            model = self.adapted.merge_and_unload()
+        model.to(self.saved_dtype).save_pretrained(folder)
+
+
+def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def]
+    """Put adapters into `model`, in place; returns peft's wrapper, which can merge them."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        lora_dropout=lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config, autocast_adapter_dtype=True)

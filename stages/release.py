@@ -1,0 +1,32 @@
+"""models/tuned, models/base, metrics -> models/final: weights, tokenizer and model card."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sftlib.core.stage import Stage, run_stage
+from sftlib.report.card import model_card
+
+
+def main(stage: Stage) -> None:
+    final = stage.output("models/final")
+    shutil.copytree(stage.root / "models/tuned", final)
+    for file in sorted((stage.root / "models/base").iterdir()):
+        # The tokenizer and its template are the base's; weights and configs are not.
+        if not (final / file.name).exists() and ".safetensors" not in file.name:
+            shutil.copy(file, final / file.name)
+    folder = stage.root / "metrics"
+    metrics: dict[str, Any] = {
+        n: read(folder / f"{n}.json") for n in ("curate", "split", "evaluate")
+    }
+    metrics["clean"] = {name: read(folder / f"clean/{name}.json") for name in stage.params.sources}
+    (final / "README.md").write_text(model_card(stage.params, metrics), encoding="utf-8")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,33 @@
+"""data/composed -> data/tokenized: token ids, labels that line up with the logits, packs."""
+
+import datasets
+
+from sftlib.core.errors import DataError
+from sftlib.core.rows import read_folder
+from sftlib.core.stage import Stage, run_stage
+from sftlib.core.tables import write_csv
+from sftlib.encode.dataset import encode_split, length_histogram
+from sftlib.encode.rows import Encoder
+
+
+def main(stage: Stage) -> None:
+    encoder = Encoder(stage.root / "models/base", stage.params.tokenize)
+    tokenized, ledger = stage.output("data/tokenized"), stage.output("data/ledger/tokenize")
+    kept = read_folder(stage.root / "data/ledger/curate/kept")
+    origins = {entry["id"]: entry["at"] for entry in kept}
+    ledger.mkdir()
+    splits = {}
+    for name in ("train", "validation", "test"):
+        folder = stage.root / "data/composed" / name
+        splits[name], stage.metrics[name] = encode_split(
+            encoder, folder, origins, ledger / "dropped" / name
+        )
+        if not len(splits[name]):
+            raise DataError(f"tokenize: no row of {name} is left: {stage.metrics[name]['dropped']}")
+    datasets.disable_progress_bars()
+    datasets.DatasetDict(splits).save_to_disk(tokenized)
+    write_csv(stage.output("plots/lengths.csv"), length_histogram(splits))
+
+
+if __name__ == "__main__":
+    run_stage(main)
