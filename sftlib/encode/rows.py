@@ -66,8 +66,8 @@ class Encoder:
         limit = self.params.max_tokens
         if len(tokens) > limit and self.params.too_long == "drop":
             return Drop("too_long", f"{len(tokens)} tokens, tokenize.max_tokens is {limit}")
-        labels = [t if m else NO_LOSS for t, m in zip(tokens, mask, strict=True)][1:] + [NO_LOSS]
-        labels = [*labels[: limit - 1], NO_LOSS] if len(tokens) > limit else labels
+        targets = [t if m else NO_LOSS for t, m in zip(tokens, mask, strict=True)]
+        labels = [*targets[1:limit], NO_LOSS]
         if all(label == NO_LOSS for label in labels):
             return Drop("no_answer_left", f"the answer begins after {limit} tokens")
         return Encoded(tokens[:limit], labels)

@@ -1,7 +1,7 @@
 """Render conversations with the model's own chat template, without loading a model library.
 
 The same sandbox and the same settings as transformers' `apply_chat_template`; a test compares the
-two. `strftime_now` is left out on purpose: a prompt that holds today's date is another one tomorrow.
+two. `strftime_now` is left out on purpose: a prompt with today's date is another one tomorrow.
 """
 
 import json

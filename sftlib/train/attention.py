@@ -4,6 +4,7 @@ A pack is one row of T tokens that holds several sequences. Attending in each by
 than a T x T mask, and leaves nothing to be got wrong about masks.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def attend(
             scale=scaling,
             enable_gqa=grouped,
         )
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None
 

@@ -26,8 +26,12 @@ class Pack:
     bounds: list[int]
 
     def to(self, device: torch.device) -> "Pack":
-        tensors = (self.input_ids, self.position_ids, self.labels)
-        return Pack(*(tensor.to(device) for tensor in tensors), bounds=self.bounds)
+        return Pack(
+            self.input_ids.to(device),
+            self.position_ids.to(device),
+            self.labels.to(device),
+            self.bounds,
+        )
 
 
 def pack_rows(rows: list[dict[str, list[int]]]) -> Pack:

@@ -74,7 +74,7 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
     for pack in packs:
         with autocast(run.device, run.params):
             loss = loss_sum(run.trainee.model, pack) / labels
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         total += float(loss.detach())
     if run.params.max_grad_norm is not None:
         weights = list(run.trainee.trained.values())

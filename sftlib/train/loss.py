@@ -21,7 +21,8 @@ def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torc
         bounds=pack.bounds,
     ).last_hidden_state[0]
     wanted = pack.labels != NO_LOSS
-    return model.get_output_embeddings()(hidden[wanted]), pack.labels[wanted]
+    head = model.get_output_embeddings()
+    return head(hidden[wanted]), pack.labels[wanted]
 
 
 def loss_sum(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
@@ -38,9 +39,9 @@ def label_count(pack: Pack) -> int:
 def check_packing(
     model: PreTrainedModel, rows: list[dict[str, list[int]]], tolerance: float
 ) -> None:
-    """Raise `UsageError` unless packed rows give the loss that the model's own forward gives singly.
+    """Raise `UsageError` unless packed rows give the loss of the model's own forward, one by one.
 
-    Catches models whose head does more than one matrix product, and libraries that drop the bounds.
+    Catches models whose head is more than one matrix product, and libraries that drop bounds.
     """
     device = next(model.parameters()).device
     single, labels = 0.0, 0

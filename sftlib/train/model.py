@@ -21,7 +21,8 @@ def load_model(
         trust_remote_code=False,
         local_files_only=True,
     )
-    return model.to(device)
+    model.to(device)  # type: ignore[arg-type]
+    return model
 
 
 class Trainee:
@@ -57,10 +58,12 @@ class Trainee:
 
     def save(self, folder: Path) -> None:
         """Write the model with its adapters merged (in fp32) as safetensors; ends training."""
-        model = self.model.to(torch.float32)
+        model = self.model
+        model.to(torch.float32)  # type: ignore[arg-type]
         if self.adapted is not None:
             model = self.adapted.merge_and_unload()
-        model.to(self.saved_dtype).save_pretrained(folder)
+        model.to(self.saved_dtype)  # type: ignore[arg-type]
+        model.save_pretrained(folder)
 
 
 def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def]
@@ -69,7 +72,7 @@ def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def
 
     config = LoraConfig(
         r=lora.rank,
-        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules="all-linear",
         task_type="CAUSAL_LM",

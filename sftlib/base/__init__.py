@@ -1,0 +1,1 @@
+"""The base model in one layout: safetensors, tokenizer.json, chat template."""
