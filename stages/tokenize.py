@@ -19,9 +19,7 @@ def main(stage: Stage) -> None:
     splits = {}
     for name in ("train", "validation", "test"):
         folder = stage.root / "data/composed" / name
-        splits[name], stage.metrics[name] = encode_split(
-            encoder, folder, origins, ledger / "dropped" / name
-        )
+        splits[name], stage.metrics[name] = encode_split(encoder, folder, origins, ledger)
         if not len(splits[name]):
             raise DataError(f"tokenize: no row of {name} is left: {stage.metrics[name]['dropped']}")
     datasets.disable_progress_bars()

@@ -11,7 +11,9 @@ def convert_gguf(file: Path, target: Path) -> None:
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # three bars for a few seconds of work
     place = {"gguf_file": file.name, "local_files_only": True}
     loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), **place)
     config = loaded.config

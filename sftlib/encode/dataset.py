@@ -27,25 +27,29 @@ FEATURES = datasets.Features(
 
 
 def encode_split(
-    encoder: Encoder, split: Path, origins: dict[str, str], dropped: Path
+    encoder: Encoder, split: Path, origins: dict[str, str], ledger: Path
 ) -> tuple[datasets.Dataset, dict[str, Any]]:
     """The encoded rows of one split in the order of their packs, and its metrics.
 
-    origins: row id -> where it stood in the raw data, for the rows that are dropped.
+    origins: row id -> where it stood in the raw data, which goes on into `ledger`.
     """
     tallies: dict[str, Tally] = {}
     rows: list[dict[str, Any]] = []
     for shard in list_shards(split):
-        with LineWriter(dropped / shard) as drops:
+        with (
+            LineWriter(ledger / "kept" / split.name / shard) as kept,
+            LineWriter(ledger / "dropped" / split.name / shard) as dropped,
+        ):
             for fields, encoded in encode_shard(encoder, split / shard):
                 tally = tallies.setdefault(fields["source"], Tally())
                 tally.rows_in += 1
+                at = {"id": fields["id"], "at": origins[fields["id"]]}
                 if isinstance(encoded, Drop):
                     tally.dropped[encoded.reason] += 1
-                    at = {"id": fields["id"], "at": origins[fields["id"]]}
-                    drops.write({**at, "reason": encoded.reason, "detail": encoded.detail})
+                    dropped.write({**at, "reason": encoded.reason, "detail": encoded.detail})
                 else:
                     tally.kept += 1
+                    kept.write({**at, "tokens": len(encoded.input_ids)})
                     rows.append(row_of(fields, encoded))
     return in_packs(rows, encoder.params.tokens_per_pack), metrics_of(rows, tallies)
 

@@ -7,7 +7,16 @@ from sftlib.core.errors import DataError
 from sftlib.fetch.uri import HubUri
 
 # Pickle, code and weights of other frameworks: never wanted, so never downloaded.
-IGNORED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack")
+IGNORED: tuple[str, ...] = (
+    "*.bin",
+    "*.pt",
+    "*.pth",
+    "*.ckpt",
+    "*.pkl",
+    "*.pickle",
+    "*.h5",
+    "*.msgpack",
+)
 IGNORED += ("*.onnx", "*.py", "*.tflite", "*.gguf")
 
 

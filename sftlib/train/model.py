@@ -1,9 +1,11 @@
 """Load a causal language model to be trained, and write the result."""
 
+import warnings
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from sftlib.core.params import Lora, Train
 from sftlib.train.attention import NAME
@@ -13,6 +15,7 @@ def load_model(
     folder: Path, dtype: torch.dtype, device: torch.device, attention: str = NAME
 ) -> PreTrainedModel:
     """The model in `folder`, from safetensors and without code of its own."""
+    logging.disable_progress_bar()  # the console shows one bar, of the training itself
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         str(folder),
         dtype=dtype,
@@ -77,4 +80,6 @@ def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks an old name of transformers
+        return get_peft_model(model, config, autocast_adapter_dtype=True)
