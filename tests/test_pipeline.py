@@ -1,0 +1,202 @@
+"""The whole graph with a real DVC repository and a small model: what reruns, what stays."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import (
+    change_params,
+    commit_all,
+    git,
+    new_project,
+    questions,
+    repro,
+    run,
+    write_rows,
+)
+
+from sftlib.core.rows import read_folder
+
+LATE = ["curate", "split", "compose", "tokenize", "train", "evaluate", "release"]
+pytestmark = pytest.mark.slow
+
+
+def metrics(project: Path, name: str) -> dict:
+    return json.loads((project / f"metrics/{name}.json").read_text())
+
+
+def tree_hash(folder: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    project = new_project(tmp_path_factory.mktemp("built"), tiny_model)
+    assert repro(project) == ["base", "clean@a", *LATE]
+    commit_all(project)
+    return project
+
+
+@pytest.fixture
+def clone(built: Path, tmp_path: Path) -> Path:
+    """A clone of the built project that shares its cache."""
+    git(tmp_path, "clone", "-q", str(built), "clone")
+    project = tmp_path / "clone"
+    assert (
+        run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], project).returncode == 0
+    )
+    assert run(["dvc", "checkout"], project).returncode == 0
+    return project
+
+
+def test_a_second_build_runs_nothing(built: Path) -> None:
+    assert repro(built) == []
+    assert git(built, "status", "--porcelain") == ""
+
+
+def test_the_final_model_loads_and_answers(built: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(built / "models/final")
+    tokenizer = AutoTokenizer.from_pretrained(built / "models/final")
+    chat = [{"role": "user", "content": "what is 2 times 3?"}]
+    ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt")
+    output = model.generate(**ids, max_new_tokens=3, do_sample=False)
+    assert output.shape[1] > ids["input_ids"].shape[1]
+    card = (built / "models/final/README.md").read_text()
+    assert "| a | CC0-1.0 | 80 | 80 | 80 | `data/raw/a.jsonl` |" in card
+
+
+def test_tuned_beats_base_and_metrics_stand_side_by_side(built: Path) -> None:
+    found = metrics(built, "evaluate")
+    assert found["tuned"]["loss"] < found["base"]["loss"]
+    assert set(found["tuned"]) == {
+        "loss", "perplexity", "token_accuracy", "exact_match", "rouge_l", "chrf",
+    }  # fmt: skip
+    assert metrics(built, "train")["device"] == "cpu"
+
+
+def test_origins_reach_the_end(built: Path) -> None:
+    at = {e["id"]: e["at"] for e in read_folder(built / "data/ledger/tokenize/kept")}
+    assert set(at.values()) == {f"data/raw/a.jsonl:{n}" for n in range(1, 81)}
+    rows = [r["id"] for r in read_folder(built / "data/composed")]
+    assert sorted(rows) == sorted(at)
+
+
+def test_tokenized_loads_with_datasets(built: Path) -> None:
+    import datasets
+
+    loaded = datasets.load_from_disk(str(built / "data/tokenized"))
+    assert sum(len(split) for split in loaded.values()) == 80
+    assert loaded["train"].column_names == ["id", "source", "pack", "input_ids", "labels"]
+
+
+def test_how_it_runs_rebuilds_nothing(clone: Path) -> None:
+    change_params(clone, run={"workers": 1, "checkpoint_seconds": 5})
+    assert repro(clone) == []
+
+
+def test_an_inserted_line_moves_the_ledger_alone(clone: Path) -> None:
+    rows = questions(0, 80)
+    write_rows(clone / "data/raw/a.jsonl", [rows[5], *rows])  # a duplicate at the top
+    # The rows are the same: what trains does not run.
+    assert repro(clone) == ["clean@a", "curate", "split", "tokenize", "release"]
+    (drop,) = read_folder(clone / "data/ledger/curate/dropped")
+    assert (drop["at"], drop["reason"]) == ("data/raw/a.jsonl:7", "exact_duplicate")
+    assert drop["keeper"]["at"] == "data/raw/a.jsonl:1"
+
+
+def test_sources_come_and_go(clone: Path) -> None:
+    write_rows(clone / "data/raw/b.jsonl", questions(100, 130))
+    b = {"path": "data/raw/b.jsonl", "format": "prompt_completion", "licence": "CC0-1.0"}
+    change_params(clone, sources={"b": b})
+    assert repro(clone, "split") == ["clean@b", "curate", "split"]
+    assert metrics(clone, "curate")["by_source"]["b"]["kept"] == 30
+    a = {"path": "data/raw/a.jsonl", "format": "prompt_completion", "licence": "CC0-1.0"}
+    change_params(clone, sources_={"a": a})
+    assert repro(clone, "split") == ["curate", "split"]
+    assert {r["source"] for r in read_folder(clone / "data/split")} == {"a"}
+    assert not (clone / "data/clean/b").exists()
+    assert not (clone / "metrics/clean/b.json").exists()
+    git(clone, "checkout", "-q", "params.yaml")
+
+
+def test_one_changed_row_reruns_its_source(clone: Path) -> None:
+    rows = questions(0, 80)
+    write_rows(clone / "data/raw/a.jsonl", [{"prompt": "new", "completion": "row"}, *rows[1:]])
+    assert repro(clone, "compose") == ["clean@a", "curate", "split", "compose"]
+
+
+def test_editing_a_metric_reruns_evaluate_only(clone: Path) -> None:
+    with (clone / "sftlib/score/text.py").open("a") as stream:
+        stream.write("# an edit\n")
+    assert repro(clone) == ["evaluate"]
+
+
+def test_earlier_params_come_from_the_run_cache(clone: Path) -> None:
+    change_params(clone, split={"test": 0.3})
+    assert repro(clone, "split") == ["split"]
+    change_params(clone, split={"test": 0.12})
+    assert repro(clone, "split") == []
+
+
+def test_worker_count_hash_seed_time_zone_and_folder_change_no_byte(
+    clone: Path, built: Path
+) -> None:
+    change_params(clone, run={"workers": 4})
+    done = run(["dvc", "repro", "--force", "tokenize"], clone, PYTHONHASHSEED="7", TZ="Asia/Tokyo")
+    assert done.returncode == 0, done.stderr
+    for name in ("clean", "ledger", "curated", "split", "composed", "tokenized"):
+        assert tree_hash(clone / "data" / name) == tree_hash(built / "data" / name)
+
+
+@pytest.mark.parametrize("shell", [None, "/bin/bash"])
+def test_training_survives_kill_9_and_ends_the_same(
+    clone: Path, built: Path, shell: str | None
+) -> None:
+    change_params(clone, run={"checkpoint_seconds": 0})
+    environment = {k: v for k, v in os.environ.items() if k != "SHELL"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    if shell:
+        environment["SHELL"] = shell
+    dvc = subprocess.Popen(
+        ["dvc", "repro", "--force", "--single-item", "train"],
+        cwd=clone, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    checkpoints = clone / ".sft/checkpoints"
+    while not list(checkpoints.glob("*/step-*/position.json")):
+        assert dvc.poll() is None, "training ended before its first checkpoint was seen"
+    dvc.send_signal(signal.SIGKILL)
+    dvc.wait()
+    # A stage that outlives dvc would hold this lock; taking it waits for the kernel to end it.
+    lock = next(checkpoints.glob("*.lock"))
+    assert subprocess.run(["flock", "--timeout", "20", str(lock), "true"]).returncode == 0
+    assert list(checkpoints.glob("*/step-*/position.json"))
+    assert repro(clone, "--force", "--single-item", "train") == ["train"]
+    assert tree_hash(clone / "models/tuned") == tree_hash(built / "models/tuned")
+    assert metrics(clone, "train") == metrics(built, "train")
+    assert not list(checkpoints.glob("*/step-*"))
+
+
+def test_experiments_keep_their_checkpoints_in_the_main_repository(clone: Path) -> None:
+    done = run(["dvc", "exp", "run", "--temp", "-n", "other", "-S", "train.lr=0.002"], clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    timings = (clone / ".sft/timings.jsonl").read_text()
+    assert '"stage":"train"' in timings
+    assert len(list((clone / ".sft/checkpoints").glob("*.lock"))) == 1
+
+
+def test_summary(built: Path) -> None:
+    done = run(["python", "-m", "sftlib.cli", "summary"], built, COLUMNS="100")
+    assert done.returncode == 0, done.stderr
+    assert "clean a" in done.stdout
+    assert "perplexity" in done.stdout
+    assert "CPU seconds" in done.stdout
