@@ -32,9 +32,9 @@ GOOD = b'{"prompt": "2+2?", "completion": "4"}\n'
 @pytest.mark.parametrize(
     ("line", "reason", "detail"),
     [
-        (b'{"prompt": "a', "broken_json", "unexpected end of data"),
+        (b'{"prompt": "a', "broken_json", "unexpected control character in string at column 14"),
         (b'{"prompt": "a", "completion": "\\ud800"}', "broken_json", "surrogate"),
-        (b"[" * 900, "broken_json", "unexpected end of data"),
+        (b"[" * 900, "broken_json", "nested too deeply"),
         (b'{"prompt": "\xff"}', "not_utf8", "byte 0xff at column 13"),
         (b'"' + b"a" * 2000 + b'"', "line_too_long", "over 1,000 bytes"),
         (b'{"promt": "a", "completion": "b"}', "missing_field", "did you mean 'promt'?"),
@@ -114,7 +114,7 @@ def test_too_many_faults_end_the_build_with_examples(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         "sources.x: 2 of 3 rows are faulty, more than clean.max_dropped (0.5) allows:",
         "  data/raw/x.jsonl:2: missing_field: no 'prompt' among the fields none",
-        "  data/raw/x.jsonl:3: broken_json: unexpected character at column 1",
+        "  data/raw/x.jsonl:3: broken_json: unexpected character, expected a JSON value at column 1",
         "mend the rows or the source's format, or raise clean.max_dropped in params.yaml",
     ]
 

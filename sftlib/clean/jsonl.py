@@ -52,4 +52,6 @@ def parse(line: bytes) -> Any | Drop:
         # orjson bounds the nesting and refuses lone surrogates, NaN and Infinity.
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return Drop(Reason.BROKEN_JSON, f"{error.msg} at column {error.colno}")
+        # What orjson says of nesting past its limit.
+        message = error.msg.replace("failed to allocate memory", "nested too deeply")
+        return Drop(Reason.BROKEN_JSON, f"{message} at column {error.colno}")

@@ -74,10 +74,10 @@ def row_of(fields: dict[str, Any], encoded: Encoded) -> dict[str, Any]:
 def in_packs(rows: list[dict[str, Any]], tokens_per_pack: int) -> datasets.Dataset:
     packs = best_fit([len(row["input_ids"]) for row in rows], tokens_per_pack)
     order = sorted(range(len(rows)), key=lambda row: (packs[row], row))
-    columns = {name: [rows[row][name] for row in order] for name in FEATURES if name != "pack"}
-    return datasets.Dataset.from_dict(
-        columns | {"pack": [packs[row] for row in order]}, features=FEATURES
-    )
+    for row, pack in zip(rows, packs, strict=True):
+        row["pack"] = pack
+    columns = {name: [rows[row][name] for row in order] for name in FEATURES}
+    return datasets.Dataset.from_dict(columns, features=FEATURES)
 
 
 def metrics_of(rows: list[dict[str, Any]], tallies: dict[str, Tally]) -> dict[str, Any]:
