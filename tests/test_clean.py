@@ -114,7 +114,8 @@ def test_too_many_faults_end_the_build_with_examples(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         "sources.x: 2 of 3 rows are faulty, more than clean.max_dropped (0.5) allows:",
         "  data/raw/x.jsonl:2: missing_field: no 'prompt' among the fields none",
-        "  data/raw/x.jsonl:3: broken_json: unexpected character, expected a JSON value at column 1",
+        "  data/raw/x.jsonl:3: broken_json: "
+        "unexpected character, expected a JSON value at column 1",
         "mend the rows or the source's format, or raise clean.max_dropped in params.yaml",
     ]
 
