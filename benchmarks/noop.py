@@ -1,7 +1,7 @@
 """A `dvc repro` that has nothing to do, against one of an equal graph of `true` commands.
 
-Run in the root of a built repository. The peer has the same stages, the dependencies among them and
-the outputs, all of tiny files: the difference is what our files and dependencies on code cost.
+Run in the root of a built repository. The peer has the same stages, dependencies and
+outputs, the latter tiny: the difference is what params, metrics and the size of our files cost.
 """
 
 import os
@@ -25,19 +25,22 @@ def seconds_of_repro(folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def true_graph(lock: Path, folder: Path) -> None:
-    """The stages of a dvc.lock as `true` commands between tiny files."""
+def true_graph(root: Path, folder: Path) -> None:
+    """The stages of dvc.lock as `true` commands: same dependencies and outputs, tiny outputs."""
     stages: dict[str, object] = {}
-    locked = YAML(typ="safe").load(lock)["stages"]
-    made = {out["path"] for stage in locked.values() for out in stage.get("outs", [])}
+    locked = YAML(typ="safe").load(root / "dvc.lock")["stages"]
     for name, stage in locked.items():
         deps = [dep["path"] for dep in stage.get("deps", [])]
         outs = [out["path"] for out in stage.get("outs", [])]
-        deps = [d for d in deps if any(m == d or m.startswith(d + "/") or d.startswith(m + "/")
-                                       for m in made)]  # fmt: skip
-        command = " && ".join(f"mkdir -p {o} && touch {o}/x" for o in outs)
-        # A folder of outputs stands for itself, and `true` for what makes it.
-        stages[name.replace("@", "_")] = {"cmd": f"{command} && true", "deps": deps, "outs": outs}
+        for dep in deps:
+            if dep.startswith(("sftlib/", "stages/", "constraints/")):
+                (folder / dep).parent.mkdir(parents=True, exist_ok=True)
+                subprocess.run(["cp", "-r", str(root / dep), str(folder / dep)], check=True)
+        commands = [f"mkdir -p {out} && touch {out}/x" for out in outs]
+        cmd = " && ".join([*commands, "true"])
+        stages[name.replace("@", "_")] = {"cmd": cmd, "deps": deps, "outs": outs}
+    (folder / "data/raw").mkdir(parents=True)
+    shutil.copy(root / "data/raw/about.jsonl", folder / "data/raw/about.jsonl")
     with (folder / "dvc.yaml").open("w") as stream:
         YAML().dump({"stages": stages}, stream)
 
@@ -48,7 +51,8 @@ def main() -> None:
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=peer, check=True)
     shutil.copy(root / ".dvc/config", peer / ".dvc/config")
-    true_graph(root / "dvc.lock", peer)
+    true_graph(root, peer)
+    shutil.copy(root / ".dvcignore", peer / ".dvcignore")
     for folder in (peer, root):
         seconds_of_repro(folder)
     ours, theirs = [], []
