@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import (
+    ROOT,
     change_params,
     commit_all,
     git,
@@ -200,3 +201,13 @@ def test_summary(built: Path) -> None:
     assert "clean a" in done.stdout
     assert "perplexity" in done.stdout
     assert "CPU seconds" in done.stdout
+
+
+def test_the_readme_s_daily_commands_run_and_rebuild_nothing(clone: Path) -> None:
+    daily = (ROOT / "README.md").read_text().split("## Daily use\n")[1].split("\n## ")[0]
+    commands = [line.split("#")[0].split() for line in daily.splitlines() if line[:4] == "    "]
+    assert len(commands) == 6
+    for command in commands:
+        done = run(command, clone)
+        assert done.returncode == 0, (command, done.stderr)
+        assert "Running stage" not in done.stdout
