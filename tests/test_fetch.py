@@ -73,6 +73,8 @@ def test_a_wheel_is_read_without_its_dependencies(tmp_path: Path, wheels: Path) 
     (wheels / "sample-1.0-py3-none-any.whl").unlink()  # from here on from the downloads
     bring("k", "package:sample==1.0/sample/data/a.txt", sha, tmp_path / "one", tmp_path / "d")
     assert (tmp_path / "one/a.txt").read_text() == "A"
+    with pytest.raises(DataError, match=r"is sample-1\.0, the uri asks for sample-1\.1"):
+        bring("k", "package:sample==1.1/sample/data", sha, tmp_path / "old", tmp_path / "d")
     with pytest.raises(DataError, match="has no 'sample/dat'; near names: sample/data"):
         bring("k", "package:sample==1.0/sample/dat", sha, tmp_path / "no", tmp_path / "d")
 
@@ -88,7 +90,10 @@ def test_another_sha256_and_a_link_are_refused(tmp_path: Path, wheels: Path) -> 
         bring("k", "package:other==1.0/x", sha[::-1], tmp_path / "c", tmp_path / "d")
 
 
-def test_git(tmp_path: Path) -> None:
+def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    git(mine, "init", "-q")
     origin = tmp_path / "origin"
     (origin / "data/sub").mkdir(parents=True)
     (origin / "data/sub/a.txt").write_text("old")
@@ -97,10 +102,12 @@ def test_git(tmp_path: Path) -> None:
     (origin / "data/sub/a.txt").write_text("new")
     (origin / "link").symlink_to("/etc/passwd")
     new = commit_all(origin)
+    monkeypatch.setenv("GIT_DIR", str(mine / ".git"))  # as inside a git hook
     for revision, text in ((old, "old"), (new, "new")):
         uri = f"git:file://{origin}#data@{revision}"
         bring("k", uri, None, tmp_path / text, tmp_path / "d")
         assert (tmp_path / text / "sub/a.txt").read_text() == text
+    assert not (mine / ".git/FETCH_HEAD").exists()
     with pytest.raises(DataError, match=r"link in .* is a symbolic link or a submodule: refused"):
         bring("k", f"git:{origin}#link@{new}", None, tmp_path / "x", tmp_path / "d")
     with pytest.raises(DataError, match="has no 'absent' at"):

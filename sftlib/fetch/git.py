@@ -9,6 +9,14 @@ from sftlib.core.errors import DataError
 from sftlib.fetch.uri import GitUri
 
 FILE_MODES = ("100644", "100755")
+# Set inside git hooks; they would turn every command here on the user's own repository.
+REPOSITORY_VARIABLES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+)
 
 
 def bring_git(uri: GitUri, target: Path, downloads: Path) -> None:
@@ -65,5 +73,6 @@ def git(folder: Path, *arguments: str) -> bytes:
 
 
 def environment() -> dict[str, str]:
-    """Never ask for a password, and speak English."""
-    return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    """Never ask for a password, speak English, and leave a repository named by GIT_DIR alone."""
+    inherited = {k: v for k, v in os.environ.items() if k not in REPOSITORY_VARIABLES}
+    return {**inherited, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

