@@ -14,7 +14,7 @@ from statistics import median
 
 from ruamel.yaml import YAML
 
-from benchmarks.report import figure, publish
+from benchmarks.report import Figure, figure, run_benchmark
 
 RUNS = 9
 
@@ -45,7 +45,7 @@ def true_graph(root: Path, folder: Path) -> None:
         YAML().dump({"stages": stages}, stream)
 
 
-def main() -> None:
+def measure() -> list[Figure]:
     root = Path.cwd()
     peer = Path(tempfile.mkdtemp())
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
@@ -60,15 +60,13 @@ def main() -> None:
         theirs.append(seconds_of_repro(peer))
         ours.append(seconds_of_repro(root))
     shutil.rmtree(peer)
-    publish(
-        [
-            figure("no-op repro", "ours", "median of wall time", median(ours), "s"),
-            figure("no-op repro", "true commands", "median of wall time", median(theirs), "s"),
-            figure("no-op repro", "ours", "ratio", median(ours) / median(theirs), "x"),
-        ]
-    )
+    return [
+        figure("no-op repro", "ours", "median of wall time", median(ours), "s"),
+        figure("no-op repro", "true commands", "median of wall time", median(theirs), "s"),
+        figure("no-op repro", "ours", "ratio", median(ours) / median(theirs), "x"),
+    ]
 
 
 if __name__ == "__main__":
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    main()
+    run_benchmark(measure)

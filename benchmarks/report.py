@@ -1,7 +1,8 @@
-"""What every benchmark prints and writes."""
+"""The arguments, the table and the file of every benchmark."""
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,15 +15,15 @@ def figure(case: str, system: str, metric: str, value: float, unit: str) -> Figu
     return {"case": case, "system": system, "metric": metric, "value": value, "unit": unit}
 
 
-def publish(figures: list[Figure]) -> None:
-    """Print the figures, and write them where `--json FILE` says."""
+def run_benchmark(measure: Callable[[], list[Figure]]) -> None:
+    """Measure, print the figures, and write them where `--json FILE` says."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--peers", action="store_true", help="measure peers that need an install")
-    arguments = parser.parse_args()
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    file = parser.parse_args().json
+    figures = measure()
     table = Table("case", "system", "metric", "value", "unit")
     for f in figures:
         table.add_row(f["case"], f["system"], f["metric"], f"{f['value']:.3f}", f["unit"])  # type: ignore[arg-type]
     Console().print(table)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if file:
+        file.write_text(json.dumps(figures, indent=2) + "\n")

@@ -18,12 +18,14 @@ from sftlib.train.loop import Run, fit
 from sftlib.train.loss import check_packing
 from sftlib.train.model import Trainee
 
+# The deps of the stage in dvc.yaml: a checkpoint belongs to what it was trained from.
 INPUTS = (
     "data/tokenized",
     "models/base",
     "sftlib/core",
     "sftlib/train",
     "stages/train.py",
+    "constraints/data.txt",
     "constraints/train.txt",
 )
 

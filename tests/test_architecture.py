@@ -66,6 +66,13 @@ def test_deps_are_the_import_closure(stage: str) -> None:
     assert definition["desc"]
 
 
+def test_checkpoints_belong_to_all_that_training_depends_on() -> None:
+    from stages.train import INPUTS
+
+    graph = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    assert sorted(INPUTS) == sorted(graph["train"]["deps"])
+
+
 def test_no_stage_imports_another() -> None:
     for stage in STAGES:
         assert not any(name.startswith("stages") for name in imports(ROOT / f"stages/{stage}.py"))

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Message
 from sftlib.core.tally import Drop
 from sftlib.encode.packing import best_fit
-from sftlib.encode.rows import NO_LOSS, Encoded, Encoder
+from sftlib.encode.rows import Encoded, Encoder
 from sftlib.encode.spans import render
 from sftlib.encode.template import ChatTemplate
 

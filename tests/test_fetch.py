@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, commit_all, git, run
 
+from sftlib.base.gguf import convert_gguf, only_gguf
 from sftlib.base.layout import check_layout, describe_model
 from sftlib.core.errors import DataError, UsageError
 from sftlib.fetch.bring import bring
@@ -75,6 +77,8 @@ def test_a_wheel_is_read_without_its_dependencies(tmp_path: Path, wheels: Path) 
     assert (tmp_path / "one/a.txt").read_text() == "A"
     with pytest.raises(DataError, match=r"is sample-1\.0, the uri asks for sample-1\.1"):
         bring("k", "package:sample==1.1/sample/data", sha, tmp_path / "old", tmp_path / "d")
+    bring("k", "package:sample==1.0/.", sha, tmp_path / "all", tmp_path / "d")
+    assert (tmp_path / "all/x.py").read_text() == "!"
     with pytest.raises(DataError, match="has no 'sample/dat'; near names: sample/data"):
         bring("k", "package:sample==1.0/sample/dat", sha, tmp_path / "no", tmp_path / "d")
 
@@ -88,6 +92,7 @@ def test_another_sha256_and_a_link_are_refused(tmp_path: Path, wheels: Path) -> 
         bring("k", "package:sample==1.0/sample", sha, tmp_path / "b", tmp_path / "d")
     with pytest.raises(DataError, match=r"other==1\.0 could not be downloaded"):
         bring("k", "package:other==1.0/x", sha[::-1], tmp_path / "c", tmp_path / "d")
+    assert [file.name for file in (tmp_path / "d").iterdir()] == [f"{sha}.whl"]
 
 
 def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +117,32 @@ def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         bring("k", f"git:{origin}#link@{new}", None, tmp_path / "x", tmp_path / "d")
     with pytest.raises(DataError, match="has no 'absent' at"):
         bring("k", f"git:{origin}#absent@{new}", None, tmp_path / "y", tmp_path / "d")
-    with pytest.raises(DataError, match="could not be fetched"):
+    with pytest.raises(DataError, match=f"{COMMIT} could not be fetched: fatal: "):
         bring("k", f"git:{origin}#data@{COMMIT}", None, tmp_path / "z", tmp_path / "d")
+    monkeypatch.delenv("GIT_DIR")
+    (origin / "link").unlink()
+    (origin / "big.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    last = commit_all(origin)
+    with pytest.raises(DataError, match=r"big\.bin in .* is a pointer to Git LFS"):
+        bring("k", f"git:{origin}#.@{last}", None, tmp_path / "lfs", tmp_path / "d")
+
+
+def test_a_whole_repository_at_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    (origin / "a.txt").write_text("A")
+    git(origin, "init", "-q")
+    first = commit_all(origin)
+    (origin / "a.txt").write_text("B")
+    commit_all(origin)
+    monkeypatch.chdir(tmp_path)
+    # A server of the old protocol gives out tips of branches alone: all of them are fetched.
+    for name, value in (("COUNT", "1"), ("KEY_0", "protocol.version"), ("VALUE_0", "0")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    bring("k", f"git:./origin#.@{first}", None, tmp_path / "out", tmp_path / "d")
+    assert [(p.name, p.read_text()) for p in (tmp_path / "out").iterdir()] == [("a.txt", "A")]
 
 
 FILES = {"config.json": b"{}", "data/a.jsonl": b'{"a": 1}\n', "pytorch_model.bin": b"pickle"}
@@ -205,3 +234,33 @@ def test_layout(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"auto_map": {}}')
     with pytest.raises(DataError, match=r"config.json names code of its own \(auto_map\)"):
         check_layout(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", b"[1]", "base: config.json must be a JSON object"),
+        ("config.json", b"{", "base: config.json is not JSON"),
+        ("config.json", b'{"model_type": "vit"}', "base: config.json has no 'vocab_size'"),
+        ("model.safetensors", b"x", "base: model.safetensors is not a safetensors file"),
+        ("model.safetensors", None, r"model.safetensors has \d+ bytes, its header says \d+: cut"),
+    ],
+)
+def test_damaged_models(
+    tiny_model: Path, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:-4] if content is None else content)
+    with pytest.raises(DataError, match=message):
+        describe_model(tmp_path)
+
+
+def test_gguf_files_that_are_none(tmp_path: Path) -> None:
+    assert only_gguf(tmp_path) is None
+    (tmp_path / "a.gguf").write_bytes(b"GGUF junk")
+    with pytest.raises(DataError, match=r"base: a\.gguf cannot be converted from GGUF"):
+        convert_gguf(only_gguf(tmp_path), tmp_path / "out")
+    (tmp_path / "b.gguf").touch()
+    with pytest.raises(DataError, match=r"several GGUF files: name one of a\.gguf, b\.gguf"):
+        only_gguf(tmp_path)

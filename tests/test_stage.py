@@ -16,27 +16,32 @@ def new_stage(root: Path) -> Stage:
 
 
 def test_outputs_appear_when_the_stage_has_succeeded(tmp_path: Path) -> None:
-    stage = new_stage(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/old").write_text("old")
-    temporary = stage.output("out")
-    temporary.mkdir()
-    (temporary / "new").write_text("new")
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["old"]
-    stage.publish()
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["new"]
-    stage.close()
+    with new_stage(tmp_path) as stage:
+        temporary = stage.output("out")
+        temporary.mkdir()
+        (temporary / "new").write_text("new")
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["old"]
+        stage.publish()
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["new"]
     assert not stage.scratch.exists()
 
 
-def test_two_stages_cannot_write_one_output(tmp_path: Path) -> None:
+def test_a_stage_runs_once_at_a_time_and_clears_what_a_killed_run_left(tmp_path: Path) -> None:
     first, second = new_stage(tmp_path), new_stage(tmp_path)
-    first.output("out")
-    with pytest.raises(UsageError, match="out is in use by process"):
-        second.output("out")
-    first.close()
-    second.output("out")
-    second.close()
+    left = first.scratch / "out/half"
+    left.parent.mkdir(parents=True)
+    left.write_text("of a killed run")
+    with first:
+        assert not left.exists()
+        mine = first.output("out")
+        mine.write_text("mine")
+        with pytest.raises(UsageError, match="stage demo is in use by process"), second:
+            pass
+        assert mine.read_text() == "mine"
+    with second:
+        pass
 
 
 def test_a_lock_is_free_after_its_holder(tmp_path: Path) -> None:

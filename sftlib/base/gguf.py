@@ -2,12 +2,23 @@
 
 from pathlib import Path
 
+from sftlib.core.errors import DataError
+
+
+def only_gguf(folder: Path) -> Path | None:
+    """The GGUF file in `folder`, if that is what it holds; raises `DataError` for several."""
+    found = sorted(folder.glob("*.gguf"))
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise DataError(f"base: the uri brings several GGUF files: name one of {names}")
+    return found[0] if found else None
+
 
 def convert_gguf(file: Path, target: Path) -> None:
     """Dequantise `file` to bf16 and write it as a model folder.
 
     A model loaded from GGUF cannot save itself (it believes itself quantised), so its weights move
-    to a fresh one.
+    to a fresh one. Raises `DataError` when the file is damaged or of an unknown kind.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -15,7 +26,11 @@ def convert_gguf(file: Path, target: Path) -> None:
 
     disable_progress_bar()  # three bars for a few seconds of work
     place = {"gguf_file": file.name, "local_files_only": True}
-    loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), **place)
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), **place)
+        tokenizer = AutoTokenizer.from_pretrained(str(file.parent), **place)
+    except Exception as error:  # whatever a reader trips over in a damaged file
+        raise DataError(f"base: {file.name} cannot be converted from GGUF: {error}") from None
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -24,4 +39,4 @@ def convert_gguf(file: Path, target: Path) -> None:
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
     model.save_pretrained(target)
-    AutoTokenizer.from_pretrained(str(file.parent), **place).save_pretrained(target)
+    tokenizer.save_pretrained(target)

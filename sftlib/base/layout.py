@@ -23,13 +23,16 @@ def check_layout(folder: Path) -> None:
         if file.suffix in PICKLED:
             raise DataError(f"base: {file.name} may hold pickled code: convert it to safetensors")
     for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in json.loads((folder / name).read_text(encoding="utf-8")):
+        if "auto_map" in read_config(folder / name):
             raise DataError(f"base: {name} names code of its own (auto_map): refused")
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Kind and size of the model, from its files alone."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    """Kind and size of the model, from its files alone; raises `DataError` for a damaged one."""
+    config = read_config(folder / "config.json")
+    for key in ("model_type", "vocab_size"):
+        if key not in config:
+            raise DataError(f"base: config.json has no '{key}': is it that of a language model?")
     return {
         "model_type": config["model_type"],
         "vocabulary": config["vocab_size"],
@@ -37,9 +40,28 @@ def describe_model(folder: Path) -> dict[str, Any]:
     }
 
 
+def read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"base: {file.name} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise DataError(f"base: {file.name} must be a JSON object")
+    return config
+
+
 def count_weights(file: Path) -> int:
     """The numbers in a safetensors file: its header is JSON after an 8-byte length."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    return sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(min(length, size)))
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        end = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
+        weights: int = sum(math.prod(tensor["shape"]) for tensor in tensors)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"base: {file.name} is not a safetensors file") from None
+    if end != size:
+        raise DataError(f"base: {file.name} has {size} bytes, its header says {end}: cut off?")
+    return weights

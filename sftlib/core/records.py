@@ -36,15 +36,6 @@ class Labeled:
 Record: TypeAlias = Chat | Labeled
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A record and the source that it came from; `id` depends on the record alone."""
-
-    id: str
-    source: str
-    record: Record
-
-
 def record_to_json(record: Record) -> dict[str, Any]:
     """The fields of a record as they stand in a row on disk.
 
@@ -61,18 +52,6 @@ def record_from_json(fields: dict[str, Any]) -> Record:
     if "label" in fields:
         return Labeled(fields["text"], fields["label"])
     return Chat(tuple(Message(m["role"], m["content"]) for m in fields["messages"]))
-
-
-def row_of(record: Record, source: str) -> Row:
-    return Row(content_id(record), source, record)
-
-
-def row_to_json(row: Row) -> dict[str, Any]:
-    return {"id": row.id, "source": row.source, **record_to_json(row.record)}
-
-
-def row_from_json(fields: dict[str, Any]) -> Row:
-    return Row(fields["id"], fields["source"], record_from_json(fields))
 
 
 def content_id(record: Record) -> str:
@@ -108,11 +87,6 @@ def opening_text(record: Record) -> str:
         return record.text
     roles = [message.role for message in record.messages]
     return "\n".join(message.content for message in record.messages[: roles.index("assistant")])
-
-
-def answer_text(record: Record) -> str:
-    """The last answer, or the label."""
-    return record.label if isinstance(record, Labeled) else record.messages[-1].content
 
 
 def duplicate_key(record: Record) -> str:

@@ -26,6 +26,7 @@ class Stage:
 
     `key` is the entry of a `foreach` stage (`python -m stages.clean about` -> "about").
     `metrics` is written to metrics/<name>.json, or metrics/<name>/<key>.json, when `main` returns.
+    A stage is a context: it is locked inside, so that no second run of it writes the same outputs.
     """
 
     name: str
@@ -33,21 +34,25 @@ class Stage:
     params: Params
     root: Path
     metrics: dict[str, Any] = field(default_factory=dict)
-    _locks: ExitStack = field(default_factory=ExitStack)
+    _lock: ExitStack = field(default_factory=ExitStack)
     _outputs: dict[Path, Path] = field(default_factory=dict)
 
-    def output(self, path: str) -> Path:
-        """A temporary place to write what becomes `path` once the stage has succeeded.
+    def __enter__(self) -> "Stage":
+        """Lock the stage, and clear what a killed run left; `UsageError` if it is running."""
+        lock = self.root / ".sft" / "locks" / self.file_name
+        self._lock.enter_context(locked(lock, f"stage {self.label}"))
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return self
 
-        Raises `UsageError` when another process is writing the same output.
-        """
-        final = self.root / path
-        lock = self.root / ".sft" / "locks" / path.replace("/", "__")
-        self._locks.enter_context(locked(lock, path))
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._lock.close()
+
+    def output(self, path: str) -> Path:
+        """A temporary place to write what becomes `path` once the stage has succeeded."""
         temporary = self.scratch / path
-        remove(temporary)
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        self._outputs[final] = temporary
+        self._outputs[self.root / path] = temporary
         return temporary
 
     def key_of(self, section: str, entries: Mapping[str, object]) -> str:
@@ -68,7 +73,11 @@ class Stage:
     @property
     def scratch(self) -> Path:
         """A folder of this stage's own outside its outputs; gone when the stage ends."""
-        return self.root / ".sft" / "tmp" / self.label.replace(":", "-")
+        return self.root / ".sft" / "tmp" / self.file_name
+
+    @property
+    def file_name(self) -> str:
+        return self.label.replace(":", "-")
 
     def write_metrics(self) -> None:
         if self.metrics:
@@ -89,10 +98,6 @@ class Stage:
             temporary.rename(final)
             remove(retired)
 
-    def close(self) -> None:
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self._locks.close()
-
 
 def run_stage(main: Callable[[Stage], None]) -> None:
     """Run a stage script's `main` as `python -m stages.NAME [KEY]`; errors end the process."""
@@ -107,14 +112,11 @@ def _run(main: Callable[[Stage], None]) -> None:
         raise UsageError(f"usage: python -m stages.{name} [KEY]")
     root = Path.cwd()
     key = sys.argv[1] if len(sys.argv) == 2 else None
-    stage = Stage(name, key, load_params(root / "params.yaml"), root)
     started, clock = datetime.now(UTC), time.monotonic()
-    try:
+    with Stage(name, key, load_params(root / "params.yaml"), root) as stage:
         main(stage)
         stage.write_metrics()
         stage.publish()
-    finally:
-        stage.close()
     append_timing(root, timing_of(stage, started, time.monotonic() - clock))
 
 

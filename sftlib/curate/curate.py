@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from sftlib.core.params import Curate
-from sftlib.core.records import Record, record_from_json
+from sftlib.core.records import Record, record_from_json, record_to_json
 from sftlib.core.rows import LineWriter, list_shards, read_lines
 from sftlib.core.tally import Tally, total
 from sftlib.curate.duplicates import Duplicate, Verdict, find_duplicates
@@ -21,6 +21,11 @@ class Origin:
     source: str
     shard: str
     at: str
+
+    @property
+    def name(self) -> str:
+        """The shard's path below a folder of all sources."""
+        return f"{self.source}/{self.shard}"
 
 
 @dataclass
@@ -80,30 +85,30 @@ def read_pool(folders: Folders, sources: list[str]) -> Pool:
 def write_pool(pool: Pool, verdict: Verdict, folders: Folders) -> dict[str, Tally]:
     """Write each row to its shard, or to `dropped` in the ledger with its keeper."""
     tallies = {origin.source: Tally() for origin in pool.origins}
-    start = 0
-    for (source, shard), members in groupby(pool.origins, lambda o: (o.source, o.shard)):
-        name, count = f"{source}/{shard}", len(list(members))
+    rows_of_shards = groupby(range(len(pool.ids)), lambda row: pool.origins[row].name)
+    for name, members in rows_of_shards:
+        tally = tallies[name.partition("/")[0]]
         with (
             LineWriter(folders.curated / name) as rows,
             LineWriter(folders.curated_ledger / "kept" / name) as kept,
             LineWriter(folders.curated_ledger / "dropped" / name) as dropped,
         ):
-            for row, fields in enumerate(read_lines(folders.clean / source / shard), start):
+            for row in members:
                 duplicate = verdict.duplicates.get(row)
-                tallies[source].rows_in += 1
+                tally.rows_in += 1
                 if duplicate is not None:
-                    tallies[source].dropped[duplicate.reason] += 1
+                    tally.dropped[duplicate.reason] += 1
                     dropped.write(drop_entry(pool, row, duplicate))
                     continue
-                tallies[source].kept += 1
-                rows.write(placed(fields, verdict.places[row]))
+                tally.kept += 1
+                rows.write(placed(pool, row, verdict.places[row]))
                 kept.write({"id": pool.ids[row], "at": pool.origins[row].at})
-        start += count
     return tallies
 
 
-def placed(fields: dict[str, Any], place: float) -> dict[str, Any]:
-    return {"id": fields["id"], "source": fields["source"], "place": place} | fields
+def placed(pool: Pool, row: int, place: float) -> dict[str, Any]:
+    identity = {"id": pool.ids[row], "source": pool.origins[row].source, "place": place}
+    return identity | record_to_json(pool.records[row])
 
 
 def drop_entry(pool: Pool, row: int, duplicate: Duplicate) -> dict[str, Any]:

@@ -26,13 +26,12 @@ def split_rows(curated: Path, out: Path, params: Split) -> dict[str, Any]:
             counts[split][fields["source"]] += 1
         for writer in writers.values():
             writer.close()
+    rows = sum(count.total() for count in counts.values())
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
-        rows = sum(count.total() for count in counts.values())
         raise DataError(
             f"split: {' and '.join(empty)} got none of {rows} rows: add rows or raise its share"
         )
-    rows = sum(count.total() for count in counts.values())
     return {
         "rows_in": rows,
         "kept": rows,

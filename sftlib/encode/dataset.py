@@ -8,11 +8,12 @@ from typing import Any
 
 import datasets
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.core.records import record_from_json
 from sftlib.core.rows import LineWriter, list_shards, read_lines
 from sftlib.core.tally import Drop, Tally, total
 from sftlib.encode.packing import best_fit
-from sftlib.encode.rows import NO_LOSS, Encoded, Encoder
+from sftlib.encode.rows import Encoded, Encoder
 
 ROWS_PER_BATCH = 1000
 FEATURES = datasets.Features(

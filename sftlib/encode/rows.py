@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Labeled, Message, Record
 from sftlib.core.tally import Drop
 from sftlib.encode.spans import Rendered, render
 from sftlib.encode.template import ChatTemplate
 from sftlib.encode.tokens import ChatTokenizer, Piece
-
-NO_LOSS = -100
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ class Rendered:
     contents: list[tuple[int, int]]
     answers: list[tuple[int, int]]
 
+    def is_answer(self, position: int) -> bool:
+        """Whether the character at `position` belongs to an answer."""
+        return any(start <= position < end for start, end in self.answers)
+
 
 def render(template: ChatTemplate, messages: list[Message]) -> Rendered | Drop:
     """Render `messages` and find their parts; a drop when the template does not allow it."""
@@ -96,7 +100,8 @@ def find_answers(
         if message.role != "assistant":
             continue
         prompt = template.render(messages[:number], generation_prompt=True)
-        whole = template.render(messages[: number + 1])
+        is_last = number == len(messages) - 1
+        whole = text if is_last else template.render(messages[: number + 1])
         if not whole.startswith(prompt) or not text.startswith(whole):
             return None
         spans.append((len(prompt), len(whole)))

@@ -54,10 +54,7 @@ class ChatTokenizer:
         at the start of an answer they are not, since generation starts there with fresh tokens.
         """
         position = 0
-        starts = {start for start, _ in rendered.answers}
-        inside = [False] * (len(rendered.text) + 1)
-        for start, end in rendered.answers:
-            inside[start:end] = [True] * (end - start)
+        starts = [start for start, _ in rendered.answers]
         cuts = sorted(
             [(start, start, None) for start in starts]
             + [(m.start(), m.end(), m.group()) for m in self._control_matches(rendered)],
@@ -65,9 +62,9 @@ class ChatTokenizer:
         )
         for start, end, control in [*cuts, (len(rendered.text), len(rendered.text), None)]:
             if start > position:
-                yield Piece(rendered.text[position:start], None, inside[position])
+                yield Piece(rendered.text[position:start], None, rendered.is_answer(position))
             if control is not None:
-                yield Piece(control, self.control[control], inside[start])
+                yield Piece(control, self.control[control], rendered.is_answer(start))
             position = end
 
     def _control_matches(self, rendered: Rendered) -> Iterator[re.Match[str]]:

@@ -1,8 +1,9 @@
 """Files of one commit of a git repository."""
 
 import os
-import shutil
+import re
 import subprocess
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from sftlib.core.errors import DataError
@@ -17,18 +18,22 @@ REPOSITORY_VARIABLES = (
     "GIT_OBJECT_DIRECTORY",
     "GIT_COMMON_DIR",
 )
+REMOTE = re.compile(r"\w+://.+|[\w.-]+@[\w.-]+:.+")
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def bring_git(uri: GitUri, target: Path, downloads: Path) -> None:
     """Write the file `uri.path`, or everything below that folder, into the folder `target`.
 
     Nothing is checked out, so no hook and no filter of the repository runs.
-    Raises `DataError` when the commit or path is missing, or a file is a link or submodule.
+    Raises `DataError` when the commit or path is missing, or a file is a link, a submodule or a
+    pointer to Git LFS.
     """
     store = downloads / "git" / uri.revision
-    if not has_commit(store, uri.revision):
+    if not store.exists():
         fetch_commit(uri, store)
-    listing = git(store, "ls-tree", "-r", "-z", "--full-tree", uri.revision, "--", uri.path)
+    path = [uri.path] if uri.path else []
+    listing = git(store, "ls-tree", "-r", "-z", "--full-tree", uri.revision, "--", *path)
     entries = [line.split("\t", 1) for line in listing.decode().split("\0") if line]
     if not entries:
         raise DataError(f"{uri.url} has no {uri.path!r} at {uri.revision}")
@@ -37,38 +42,67 @@ def bring_git(uri: GitUri, target: Path, downloads: Path) -> None:
         if mode not in FILE_MODES:
             raise DataError(f"{name} in {uri.url} is a symbolic link or a submodule: refused")
         inside = PurePosixPath(name).relative_to(PurePosixPath(uri.path))
+        content = git(store, "cat-file", "blob", blob)
+        if content.startswith(LFS_POINTER):
+            raise DataError(
+                f"{name} in {uri.url} is a pointer to Git LFS, its content lies elsewhere: "
+                "bring it with hub: or package:, or add the file itself with `dvc add`"
+            )
         place = target / (inside if inside.parts else PurePosixPath(name).name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(git(store, "cat-file", "blob", blob))
-
-
-def has_commit(store: Path, revision: str) -> bool:
-    if not store.exists():
-        return False
-    command = ["git", "-C", str(store), "cat-file", "-e", f"{revision}^{{tree}}"]
-    return subprocess.run(command, capture_output=True, env=environment()).returncode == 0
+        place.write_bytes(content)
 
 
 def fetch_commit(uri: GitUri, store: Path) -> None:
-    """Bring that one commit into the bare repository `store`."""
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir(parents=True)
-    git(store, "init", "--quiet", "--bare", ".")
+    """Bring that one commit into the new bare repository `store`."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store.parent) as place:
+        new = Path(place) / "new"
+        new.mkdir()
+        git(new, "init", "--quiet", "--bare", ".")
+        try:
+            fetch_into(new, uri)
+        except DataError as error:
+            raise DataError(
+                f"{uri.url} at {uri.revision} could not be fetched: {error}\n"
+                "check the URL and that the commit is pushed"
+            ) from None
+        if not store.exists():  # else another stage brought it meanwhile
+            new.rename(store)
+
+
+def fetch_into(folder: Path, uri: GitUri) -> None:
+    """Fetch the commit alone, or all branches and tags where the server gives out only those."""
+    url = uri.url if REMOTE.fullmatch(uri.url) else str(Path(uri.url).expanduser().resolve())
     try:
-        git(store, "fetch", "--quiet", "--depth=1", "--no-tags", "--", uri.url, uri.revision)
-    except DataError as error:
-        shutil.rmtree(store)
-        raise DataError(
-            f"{uri.url} at {uri.revision} could not be fetched: {error}\n"
-            "check the URL and that the commit is pushed"
-        ) from None
+        git(folder, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, uri.revision)
+    except DataError:
+        git(
+            folder,
+            "fetch",
+            "--quiet",
+            "--",
+            url,
+            "+refs/heads/*:refs/heads/*",
+            "+refs/tags/*:refs/tags/*",
+        )
+        git(folder, "cat-file", "-e", f"{uri.revision}^{{tree}}")
 
 
 def git(folder: Path, *arguments: str) -> bytes:
+    """Run git in `folder`, apart from the terminal: neither it nor ssh can ask for anything."""
     command = ["git", "-C", str(folder), "-c", "protocol.ext.allow=never", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment())
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(),
+        start_new_session=True,
+    )
     if done.returncode:
-        raise DataError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
+        raise DataError(next(iter(fatal or lines), f"git ended with code {done.returncode}"))
     return done.stdout
 
 

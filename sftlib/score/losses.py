@@ -6,8 +6,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Train
-from sftlib.train.batches import NO_LOSS, PackedSplit
+from sftlib.train.batches import PackedSplit
 from sftlib.train.device import autocast
 from sftlib.train.loss import label_logits
 

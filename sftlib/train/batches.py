@@ -7,8 +7,6 @@ import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
 
-NO_LOSS = -100
-
 
 @dataclass(frozen=True)
 class Pack:

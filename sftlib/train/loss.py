@@ -5,7 +5,8 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from sftlib.core.errors import UsageError
-from sftlib.train.batches import NO_LOSS, Pack, pack_rows
+from sftlib.core.labels import NO_LOSS
+from sftlib.train.batches import Pack, pack_rows
 
 
 def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
