@@ -1,5 +1,6 @@
 """Chat templates, masks and packs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,42 @@ def test_too_long_rows(tiny_model: Path) -> None:
     assert (len(cut.input_ids), len(cut.labels), cut.labels[-1]) == (size - 1, size - 1, NO_LOSS)
     (none,) = encoder(tiny_model, 4, "truncate").encode([DIALOGUE])
     assert none == Drop("no_answer_left", "the answer begins after 4 tokens")
+
+
+MISTRAL = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} "
+    "[/INST]{% elif m['role'] == 'assistant' %} {{ m['content'] | trim }}{{ eos_token }}"
+    "{% else %}{{ raise_exception('only user and assistant') }}{% endif %}{% endfor %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% for m in messages %}{% set role = 'model' if m['role'] == 'assistant' else "
+    "m['role'] %}<start>{{ role }}\n{{ m['content'] | trim }}<end>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start>model\n{% endif %}"
+)
+PLAIN = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("source", "answers"),
+    [
+        (MISTRAL, [" Yo<|im_end|>", " Fine.<|im_end|>"]),
+        (GEMMA, ["Yo<end>\n", "Fine.<end>\n<|im_end|>"]),
+        (PLAIN, ["assistant: Yo\n", "assistant: Fine.\n<|im_end|>"]),
+    ],
+    ids=["control-token-end", "text-end", "no-generation-prompt"],
+)
+def test_other_templates(tiny_model: Path, tmp_path: Path, source: str, answers: list[str]) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "chat_template.jinja").write_text(source)
+    messages = [{"role": m.role, "content": m.content} for m in DIALOGUE.messages]
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    text = theirs.apply_chat_template(messages, tokenize=False)
+    assert ChatTemplate(tmp_path).render(list(DIALOGUE.messages)) == text
+    assert learned_texts(tmp_path, encode(tmp_path, DIALOGUE)) == answers
+    system = Chat((Message("system", "Be kind."), *DIALOGUE.messages))
+    (result,) = encoder(tmp_path).encode([system])
+    refused = Drop("template_refused", "only user and assistant")
+    assert (result == refused) == (source == MISTRAL)
 
 
 def test_a_template_that_changes_earlier_turns_makes_a_drop(tiny_model: Path) -> None:

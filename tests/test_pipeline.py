@@ -127,7 +127,26 @@ def test_sources_come_and_go(clone: Path) -> None:
     assert {r["source"] for r in read_folder(clone / "data/split")} == {"a"}
     assert not (clone / "data/clean/b").exists()
     assert not (clone / "metrics/clean/b.json").exists()
-    git(clone, "checkout", "-q", "params.yaml")
+
+
+def test_after_a_removal_a_fresh_clone_is_clean(clone: Path, built: Path, tmp_path: Path) -> None:
+    write_rows(clone / "data/raw/b.jsonl", questions(100, 130))
+    entry = {"format": "prompt_completion", "licence": "CC0-1.0"}
+    a, b = ({"path": f"data/raw/{name}.jsonl", **entry} for name in "ab")
+    change_params(clone, sources_={"a": a, "b": b})
+    repro(clone)
+    commit_all(clone)
+    change_params(clone, sources_={"a": a})
+    repro(clone)
+    commit_all(clone)
+    git(tmp_path, "clone", "-q", str(clone), "fresh")
+    fresh = tmp_path / "fresh"
+    run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], fresh)
+    assert run(["dvc", "checkout"], fresh).returncode == 0
+    status = run(["dvc", "status"], fresh).stdout
+    assert status == "Data and pipelines are up to date.\n"
+    assert repro(fresh) == []
+    assert git(fresh, "status", "--porcelain") == ""
 
 
 def test_one_changed_row_reruns_its_source(clone: Path) -> None:
@@ -188,11 +207,52 @@ def test_training_survives_kill_9_and_ends_the_same(
 
 
 def test_experiments_keep_their_checkpoints_in_the_main_repository(clone: Path) -> None:
-    done = run(["dvc", "exp", "run", "--temp", "-n", "other", "-S", "train.lr=0.002"], clone)
+    readme = (ROOT / "README.md").read_text()
+    (command,) = [line.split("#")[0] for line in readme.splitlines() if "dvc exp run -S" in line]
+    done = run([*command.split(), "--temp"], clone)
     assert done.returncode == 0, done.stdout + done.stderr
     timings = (clone / ".sft/timings.jsonl").read_text()
     assert '"stage":"train"' in timings
     assert len(list((clone / ".sft/checkpoints").glob("*.lock"))) == 1
+
+
+def test_a_killed_experiment_goes_on_where_it_was(clone: Path, built: Path) -> None:
+    change_params(clone, run={"checkpoint_seconds": 0})
+    commit_all(clone)
+    command = ["dvc", "exp", "run", "--temp", "-S", "train.lr=0.002"]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    experiment = subprocess.Popen(
+        [*command, "-n", "killed"], cwd=clone, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    checkpoints = clone / ".sft/checkpoints"
+    while not list(checkpoints.glob("*/step-*/position.json")):
+        assert experiment.poll() is None, "the experiment ended before its first checkpoint"
+    os.killpg(experiment.pid, signal.SIGKILL)
+    experiment.wait()
+    lock = next(checkpoints.glob("*.lock"))
+    assert subprocess.run(["flock", "--timeout", "20", str(lock), "true"]).returncode == 0
+    (checkpoint,) = checkpoints.glob("*/step-*/position.json")
+    assert json.loads(checkpoint.read_text())["step"] >= 1
+
+    resumed = run([*command, "-n", "resumed"], clone)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert not list(checkpoints.glob("*/step-*"))
+    assert run(["dvc", "exp", "apply", "resumed"], clone).returncode == 0
+    of_experiment = tree_hash(clone / "models/tuned")
+    assert repro(clone, "--force", "--single-item", "train") == ["train"]  # without a break
+    assert tree_hash(clone / "models/tuned") == of_experiment
+    assert of_experiment != tree_hash(built / "models/tuned")
+
+
+def test_plots_have_data(built: Path) -> None:
+    done = run(["dvc", "plots", "show", "--json"], built)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert "errors" not in shown
+    assert set(shown["data"]) == {"training loss", "validation loss", "learning rate", "lengths"}
+    for plot in shown["data"].values():
+        assert len(plot[0]["content"]["data"]["values"]) > 1
 
 
 def test_summary(built: Path) -> None:
@@ -206,7 +266,8 @@ def test_summary(built: Path) -> None:
 def test_the_readme_s_daily_commands_run_and_rebuild_nothing(clone: Path) -> None:
     daily = (ROOT / "README.md").read_text().split("## Daily use\n")[1].split("\n## ")[0]
     commands = [line.split("#")[0].split() for line in daily.splitlines() if line[:4] == "    "]
-    assert len(commands) == 6
+    commands = [command for command in commands if command[:3] != ["dvc", "exp", "run"]]
+    assert len(commands) == 7
     for command in commands:
         done = run(command, clone)
         assert done.returncode == 0, (command, done.stderr)

@@ -1,9 +1,10 @@
 """What a stage promises about its outputs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, git, run
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import load_params
@@ -65,6 +66,15 @@ def test_stages_refuse_another_environment(project: Path) -> None:
     assert done.returncode == 2
     assert "absent-package 1.0 is not installed" in done.stderr
     assert "run `make setup`, then `source .venv/bin/activate`" in done.stderr
+
+
+def test_make_asks_for_a_repository_with_a_commit(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path / "Makefile")
+    for _ in range(2):
+        done = run(["make", "build"], tmp_path)
+        assert done.returncode == 2
+        assert "error: this folder is no git repository with a commit: clone" in done.stderr
+        git(tmp_path, "init", "-q")
 
 
 def test_data_stages_start_without_torch(project: Path) -> None:

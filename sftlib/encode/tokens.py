@@ -48,15 +48,16 @@ class ChatTokenizer:
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def pieces(self, rendered: Rendered) -> Iterator[Piece]:
-        """Cut a rendered conversation at the template's control tokens and at answers' starts.
+        """Cut a rendered conversation at the template's control tokens and around answers.
 
         Between two cuts, template text and content are tokenised together, as the model is used to;
-        at the start of an answer they are not, since generation starts there with fresh tokens.
+        at the start of an answer they are not, since generation starts there with fresh tokens, nor
+        at its end, where a token that is learned could reach into the next turn.
         """
         position = 0
-        starts = [start for start, _ in rendered.answers]
+        edges = [edge for answer in rendered.answers for edge in answer]
         cuts = sorted(
-            [(start, start, None) for start in starts]
+            [(edge, edge, None) for edge in edges]
             + [(m.start(), m.end(), m.group()) for m in self._control_matches(rendered)],
             key=lambda cut: cut[:2],
         )

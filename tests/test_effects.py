@@ -1,0 +1,236 @@
+"""Every key of params.yaml changes what it says it changes."""
+
+import dataclasses
+import os
+import typing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from test_train import new_run, tokenized  # noqa: F401, the fixture of tokenized rows
+
+from sftlib.clean.source import Job, clean_source
+from sftlib.core.errors import SftError
+from sftlib.core.params import Params, load_params
+from sftlib.core.records import Chat, Message, content_id
+from sftlib.core.shards import map_shards
+from sftlib.curate.duplicates import find_duplicates
+from sftlib.curate.place import split_of
+from sftlib.encode.packing import best_fit
+from sftlib.encode.rows import Encoded, Encoder
+from sftlib.fetch.bring import bring
+from sftlib.report.card import model_card
+from sftlib.score.generation import choose_questions, generate_answers, read_tokenizer
+from sftlib.train.batches import PackedSplit
+from sftlib.train.device import prepare_device
+from sftlib.train.loop import fit
+from sftlib.train.model import load_model
+
+PARAMS = load_params(ROOT / "params.yaml")
+DATA = {
+    "clean.max_dropped": 0.9,
+    "clean.max_line_bytes": 20,
+    "curate.near_duplicates": None,
+    "curate.near_duplicates.threshold": 0.95,
+    "curate.near_duplicates.ngram": 12,
+    "split.validation": 0.3,
+    "split.test": 0.3,
+    "tokenize.max_tokens": 20,
+    "tokenize.too_long": "truncate",
+    "tokenize.tokens_per_pack": 60,
+}
+TRAINING = {
+    "train.seed": 2,
+    "train.precision": "bf16",
+    "train.lora": None,
+    "train.lora.rank": 2,
+    "train.lora.alpha": 16.0,
+    "train.lora.dropout": 0.5,
+    "train.epochs": 2,
+    "train.packs_per_step": 2,
+    "train.lr": 1e-2,
+    "train.warmup": 0.9,
+    "train.weight_decay": 0.9,
+    "train.max_grad_norm": None,
+    "train.validations_per_epoch": 3,
+    "train.patience": 1,
+}
+# Each has a test of its own: here for the key, elsewhere for what it names.
+OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
+OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
+OTHERS |= {"run.workers", "run.checkpoint_seconds"}
+
+
+def keys_of(kind: Any, prefix: str = "") -> set[str]:
+    """The dotted keys of a dataclass; a block that may be null counts itself too."""
+    found = set()
+    for name, hint in typing.get_type_hints(kind).items():
+        options = [arg for arg in typing.get_args(hint) if dataclasses.is_dataclass(arg)]
+        block = hint if dataclasses.is_dataclass(hint) else next(iter(options), None)
+        if block is None or typing.get_origin(hint) is dict or options:
+            found.add(prefix + name)
+        if block is not None and typing.get_origin(hint) is not dict:
+            found |= keys_of(block, f"{prefix}{name}.")
+    return found
+
+
+def test_every_key_is_here() -> None:
+    assert keys_of(Params) == set(DATA) | set(TRAINING) | OTHERS
+
+
+def changed(params: Any, key: str, value: object) -> Any:
+    name, _, rest = key.partition(".")
+    return replace(params, **{name: changed(getattr(params, name), rest, value) if rest else value})
+
+
+def chat(prompt: str, answer: str) -> Chat:
+    return Chat((Message("user", prompt), Message("assistant", answer)))
+
+
+def data_built(params: Params, model: Path, folder: Path) -> list[object]:
+    """What the data stages make of a few rows."""
+    raw = folder / "data/raw/about.jsonl"
+    raw.parent.mkdir(parents=True)
+    raw.write_text('{"prompt": "how old?", "completion": "9"}\n{"prompt": 1}\n')
+    rooms = (folder, folder / "rows", folder / "ledger")
+    try:
+        job = Job("about", params.sources["about"], params.clean, *rooms)
+        cleaned: object = clean_source(job, workers=1)
+    except SftError as error:
+        cleaned = str(error)
+    base = "one two three four five six seven eight nine ten eleven twelve"
+    pairs = [(base, "yes"), (base, "yes indeed"), ("a b c d e", "f"), ("a b c d e", "g")]
+    rows = [chat(*pair) for pair in pairs]
+    near = params.curate.near_duplicates
+    verdict = find_duplicates(rows, [content_id(row) for row in rows], near)
+    splits = [split_of(place / 50, params.split) for place in range(50)]
+    encoded = Encoder(model, params.tokenize).encode([chat("hi " * 4, "yo " * 9), *rows])
+    sizes = [len(row.input_ids) for row in encoded if isinstance(row, Encoded)]
+    packs = best_fit(sizes, params.tokenize.tokens_per_pack)
+    return [cleaned, sorted(verdict.duplicates), splits, encoded, packs]
+
+
+@pytest.mark.parametrize("key", DATA)
+def test_data_keys(key: str, tiny_model: Path, tmp_path: Path) -> None:
+    start = changed(PARAMS, "tokenize.max_tokens", 60)
+    before = data_built(start, tiny_model, tmp_path / "a")
+    after = data_built(changed(start, key, DATA[key]), tiny_model, tmp_path / "b")
+    different = [number for number in range(5) if before[number] != after[number]]
+    expected = {"clean": [0], "curate": [1], "split": [2], "tokenize": [3, 4]}
+    assert different
+    assert set(different) <= set(expected[key.partition(".")[0]])
+
+
+@pytest.mark.parametrize("key", TRAINING)
+def test_training_keys(
+    key: str,
+    tiny_model: Path,
+    tokenized: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    start = replace(PARAMS.train, threads=1, precision="fp32", device="cpu", lr=3e-3)
+    start = replace(start, lora=replace(start.lora, dropout=0.1, rank=4), max_grad_norm=0.1)
+    if key == "train.patience":
+        start = replace(start, lr=5.0, max_grad_norm=None, epochs=4)
+    other = changed(replace(PARAMS, train=start), key, TRAINING[key]).train
+    found = []
+    for number, params in enumerate((start, other)):
+        run = new_run(tiny_model, tokenized, tmp_path / str(number), params)
+        position = fit(run)
+        found.append((position.train_losses, position.validation_losses, run.trainee.snapshot()))
+    losses = [(repr(train), repr(validation)) for train, validation, _ in found]
+    assert losses[0] != losses[1]
+
+
+def test_threads_and_device() -> None:
+    import torch
+
+    for threads in (1, 2):
+        prepare_device(replace(PARAMS.train, threads=threads, device="cpu"))
+        assert torch.get_num_threads() == threads
+    if torch.cuda.is_available():
+        assert prepare_device(replace(PARAMS.train, device="cuda")).type == "cuda"
+    else:
+        with pytest.raises(SftError, match=r"train\.device: cuda, but torch sees no GPU"):
+            prepare_device(replace(PARAMS.train, device="cuda"))
+
+
+def test_samples_and_their_length(tiny_model: Path, tokenized: Path) -> None:  # noqa: F811
+    import torch
+
+    split, tokenizer = PackedSplit(tokenized, "validation"), read_tokenizer(tiny_model)
+    questions = choose_questions(split, 2, tokenizer)
+    assert len(questions) == 2
+    assert len(choose_questions(split, 5, tokenizer)) == 5
+    model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+    train = replace(PARAMS.train, precision="fp32")
+    short, long = (generate_answers(model, questions, tokenizer, n, train) for n in (2, 9))
+    assert all(b.startswith(a) and len(b) > len(a) for a, b in zip(short, long, strict=True))
+
+
+def test_uris_and_their_sha256(tmp_path: Path) -> None:
+    with pytest.raises(SftError, match=r"absent-package==1 could not be downloaded"):
+        bring("base.uri", "package:absent-package==1/x", "0" * 64, tmp_path / "a", tmp_path)
+
+
+def process_of(shard: str) -> int:
+    return os.getpid()
+
+
+def test_workers_are_processes() -> None:
+    shards = [str(number) for number in range(6)]
+    assert set(map_shards(process_of, shards, 1, 1 << 30)) == {os.getpid()}
+    assert os.getpid() not in map_shards(process_of, shards, 2, 1 << 30)
+    assert set(map_shards(process_of, shards, 2, 1 << 10)) == {os.getpid()}
+
+
+def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sftlib.core.shards.MIN_BYTES_PER_WORKER", 1)
+    raw = tmp_path / "data/raw/x"
+    raw.mkdir(parents=True)
+    for n in range(5):
+        (raw / f"{n}.jsonl").write_text(f'{{"prompt": "{n}", "completion": "a"}}\n{{}}\n' * 3)
+    source = replace(PARAMS.sources["about"], path="data/raw/x")
+    clean = replace(PARAMS.clean, max_dropped=1.0)
+    results = []
+    for workers in (1, 3):
+        out = tmp_path / str(workers)
+        job = partial(Job, "x", source, clean, tmp_path)
+        tally = clean_source(job(out / "rows", out / "ledger"), workers)
+        files = sorted(path for path in out.rglob("*") if path.is_file())
+        results.append((tally, [(f.relative_to(out).as_posix(), f.read_bytes()) for f in files]))
+    assert results[0] == results[1]
+    assert len(results[0][1]) == 15
+
+
+METRICS: dict[str, Any] = {
+    "evaluate": {
+        "base": {"loss": 2.0, "perplexity": 7.39, "token_accuracy": 0.5},
+        "tuned": {"loss": 1.0, "perplexity": 2.72, "token_accuracy": 0.75},
+        "rows": 9, "labels": 99, "questions": 0, "device": "cpu",
+    },
+    "split": {
+        "train": 7, "validation": 1, "test": 1, "random_split": {"share_leaked_by_prompt": 0.25},
+    },
+    "curate": {"by_source": {"a": {"kept": 8}}},
+    "clean": {"a": {"rows_in": 10, "kept": 9}},
+}  # fmt: skip
+
+
+def test_licences_and_origins_stand_in_the_card_and_cannot_break_it() -> None:
+    hostile = 'x|y<script>alert("1")</script>\n# no `heading`'
+    source = replace(PARAMS.sources["about"], licence=hostile)
+    params = replace(PARAMS, sources={"a": source}, base=replace(PARAMS.base, licence="Odd-1.0"))
+    card = model_card(params, METRICS)
+    assert "licence `Odd-1.0`." in card
+    assert "| loss | 2.0000 | 1.0000 |" in card
+    (row,) = [line for line in card.splitlines() if line.startswith("| a |")]
+    assert row.count("|") == 7
+    before_params = card.partition("## Params")[0]
+    assert "<script>" not in before_params.partition("---\n\n")[2]
+    assert "# no" not in [line[:4] for line in card.splitlines()]
+    assert before_params.startswith("---\nlicense: other\nlicense_name: ")
+    assert before_params.splitlines()[4] == "---"
