@@ -14,11 +14,13 @@ from test_train import new_run, tokenized  # noqa: F401, the fixture of tokenize
 
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import SftError
-from sftlib.core.params import Params, load_params
-from sftlib.core.records import Chat, Message, content_id
+from sftlib.core.params import Curate, Params, Shares, Times, load_params
+from sftlib.core.records import Chat, Labeled, Message, Record, content_id
 from sftlib.core.shards import map_shards
+from sftlib.curate.deal import deal
+from sftlib.curate.decontaminate import Leak, find_contaminated
 from sftlib.curate.duplicates import find_duplicates
-from sftlib.curate.place import split_of
+from sftlib.curate.verdict import Standing
 from sftlib.encode.packing import best_fit
 from sftlib.encode.rows import Encoded, Encoder
 from sftlib.fetch.bring import bring
@@ -36,8 +38,17 @@ DATA = {
     "curate.near_duplicates": None,
     "curate.near_duplicates.threshold": 0.95,
     "curate.near_duplicates.ngram": 12,
+    "curate.same_prompt": "keep_best",
+    "curate.contradictions": "drop",
+    "curate.group": "author",
     "split.validation": 0.3,
     "split.test": 0.3,
+    "split.by_source": {"about": Shares(0.1, 0.8)},
+    "split.fold": "1 of 2",
+    "split.time": Times("date", "2026-01", "2026-02"),
+    "split.decontaminate": None,
+    "split.decontaminate.ngram": 3,
+    "split.decontaminate.max_rows": 1,
     "tokenize.max_tokens": 20,
     "tokenize.too_long": "truncate",
     "tokenize.tokens_per_pack": 60,
@@ -62,6 +73,7 @@ TRAINING = {
 OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
+OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}
 
 
 def keys_of(kind: Any, prefix: str = "") -> set[str]:
@@ -103,14 +115,35 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
         cleaned = str(error)
     base = "one two three four five six seven eight nine ten eleven twelve"
     pairs = [(base, "yes"), (base, "yes indeed"), ("a b c d e", "f"), ("a b c d e", "g")]
-    rows = [chat(*pair) for pair in pairs]
-    near = params.curate.near_duplicates
-    verdict = find_duplicates(rows, [content_id(row) for row in rows], near)
-    splits = [split_of(place / 50, params.split) for place in range(50)]
-    encoded = Encoder(model, params.tokenize).encode([chat("hi " * 4, "yo " * 9), *rows])
+    rows: list[Record] = [chat(*pair) for pair in pairs]
+    rows += [Labeled("film", "good"), Labeled("film", "bad")]
+    fields = [{"id": str(n), "source": "about", "place": n / 50} for n in range(50)]
+    fields = [{**f, "meta": {"date": "2026-01-09"}} for f in fields]
+    splits = deal(fields, params.split, params.sources)
+    encoded = Encoder(model, params.tokenize).encode([chat("hi " * 4, "yo " * 9), *rows[:4]])
     sizes = [len(row.input_ids) for row in encoded if isinstance(row, Encoded)]
     packs = best_fit(sizes, params.tokenize.tokens_per_pack)
-    return [cleaned, sorted(verdict.duplicates), splits, encoded, packs]
+    return [cleaned, curated(rows, params.curate), [splits, leaks(params)], encoded, packs]
+
+
+def curated(rows: list[Record], curate: Curate) -> list[object]:
+    """What is dropped, and how many clusters there are."""
+    standings = [Standing(group="anna" if curate.group else None) for _ in rows]
+    verdict = find_duplicates(rows, [content_id(row) for row in rows], standings, curate)
+    return [sorted(verdict.duplicates), verdict.clusters]
+
+
+def leaks(params: Params) -> dict[str, Leak]:
+    """Rows that share words with a held out one: five of them fourteen, four of them five."""
+    if params.split.decontaminate is None:
+        return {}
+    long = " ".join("abcdefghijklmn")
+    texts = [long, *(f"{long} {n}" for n in range(5)), *(f"{long[:9]} {n}" for n in range(4))]
+    rows = [
+        (n == 0, {"id": str(n), "messages": [{"role": "user", "content": text}]})
+        for n, text in enumerate(texts)
+    ]
+    return find_contaminated(lambda: rows, params.split.decontaminate)
 
 
 @pytest.mark.parametrize("key", DATA)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from sftlib.core.config import Bounds, Faults, Pattern, build, load_yaml
+from sftlib.core.config import Bounds, Faults, Pattern, build, load_yaml, suggestion
 
 # Keys name files and stand in commands, so nothing that a shell or a path could read differently.
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, _ and -")]
@@ -14,6 +14,7 @@ Share = Annotated[float, Bounds(0, 1)]
 SplitShare = Annotated[float, Bounds(0.001, 0.9)]
 Positive = Annotated[int, Bounds(1)]
 NotNegative = Annotated[float, Bounds(0)]
+Fold = Annotated[str, Pattern(r"[1-9][0-9]* of [1-9][0-9]*", "of the form '2 of 5'")]
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,19 @@ class Base:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows to build from: a file or a folder below data/raw."""
+    """Rows to build from: a file or a folder below data/raw.
+
+    role: rows are dealt to the splits (build), are a given split (validation, test), or are an
+        evaluation set that training must not have seen (against).
+    priority: among duplicates, that of the source with the highest priority is kept.
+    """
 
     path: str
     format: Literal["chatterbot", "messages", "prompt_completion", "text_label"]
     licence: str
     labels: tuple[str, ...] | None = None
+    role: Literal["build", "validation", "test", "against"] = "build"
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,47 @@ class NearDuplicates:
 @dataclass(frozen=True)
 class Curate:
     near_duplicates: NearDuplicates | None
+    same_prompt: Literal["keep", "keep_best"]
+    contradictions: Literal["keep", "majority", "drop"]
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of the distinct prompts is held out."""
+
+    validation: SplitShare
+    test: SplitShare
+
+
+@dataclass(frozen=True)
+class Times:
+    """Rows whose `meta` says that they are from these ISO 8601 dates on are held out."""
+
+    key: str
+    validation_from: str
+    test_from: str
+
+
+@dataclass(frozen=True)
+class Decontaminate:
+    """Drop rows of train and validation that share `ngram` words in a row with held out ones.
+
+    Word sequences found in more than `max_rows` of those rows are common phrases, no leak.
+    """
+
+    ngram: Positive
+    max_rows: Positive
 
 
 @dataclass(frozen=True)
 class Split:
     validation: SplitShare
     test: SplitShare
+    by_source: dict[Name, Shares] | None
+    fold: Fold | None
+    time: Times | None
+    decontaminate: Decontaminate | None
 
 
 @dataclass(frozen=True)
@@ -148,10 +191,29 @@ def check_together(params: Params, faults: Faults) -> None:
         if (source.labels is not None) != (source.format == "text_label"):
             wanted = "needs" if source.format == "text_label" else "takes no"
             faults.add(f"sources.{name}.labels", f"format {source.format} {wanted} labels")
-    if params.split.validation + params.split.test >= 1:
-        faults.add("split", "validation and test leave no rows for training")
+    check_split(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
+
+
+def check_split(params: Params, faults: Faults) -> None:
+    split = params.split
+    blocks: dict[str, Split | Shares] = {"split": split}
+    blocks |= {f"split.by_source.{name}": s for name, s in (split.by_source or {}).items()}
+    for key, shares in blocks.items():
+        if shares.validation + shares.test >= 1:
+            faults.add(key, "validation and test leave no rows for training")
+    for name in split.by_source or {}:
+        if name not in params.sources:
+            faults.add(f"split.by_source.{name}", "is no source" + suggestion(name, params.sources))
+    if split.fold is not None:
+        number, count = map(int, split.fold.split(" of "))
+        if not number <= count >= 2:
+            faults.add("split.fold", f"there is no fold {split.fold}")
+        if split.time is not None:
+            faults.add("split.fold", "cannot be combined with split.time")
+    if split.time is not None and split.time.test_from < split.time.validation_from:
+        faults.add("split.time.test_from", "must not lie before validation_from")
 
 
 def check_pinned(key: str, entry: Fetch | Base, faults: Faults) -> None:

@@ -1,43 +1,122 @@
-"""Deal curated rows to train, validation and test by their places."""
+"""Write the curated rows to train, validation and test, but for those that would leak."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sftlib.core.errors import DataError
-from sftlib.core.params import Split
-from sftlib.core.rows import LineWriter, list_shards, read_lines
-from sftlib.curate.place import SPLITS, split_of
+from sftlib.core.params import Source, Split
+from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
+from sftlib.core.tally import Drop, Tally, total
+from sftlib.curate.deal import deal
+from sftlib.curate.decontaminate import Leak, find_contaminated
+from sftlib.curate.place import SPLITS, SplitName
 
 
-def split_rows(curated: Path, out: Path, params: Split) -> dict[str, Any]:
-    """Write `out`/{train,validation,test}; returns rows per split and source.
+@dataclass(frozen=True)
+class Folders:
+    """Curated rows and their ledger, and where the splits and the ledger of this stage go."""
 
+    curated: Path
+    curated_ledger: Path
+    splits: Path
+    ledger: Path
+
+
+def split_rows(folders: Folders, split: Split, sources: dict[str, Source]) -> dict[str, Any]:
+    """Write train, validation and test, and to the ledger what is dropped; returns the metrics.
+
+    Rows of evaluation sets (role against) are counted, and go nowhere.
     Raises `DataError` when a split gets no row.
     """
-    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    for shard in list_shards(curated):
-        writers = {split: LineWriter(out / split / shard) for split in SPLITS}
-        for fields in read_lines(curated / shard):
-            split = split_of(fields["place"], params)
-            writers[split].write(fields)
-            counts[split][fields["source"]] += 1
-        for writer in writers.values():
-            writer.close()
+    dealer = Dealer(folders, split, sources)
+    tallies: dict[str, Tally] = {}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+    folders.ledger.mkdir(parents=True)
+    for shard in list_shards(folders.curated):
+        with ExitStack() as stack:
+            dropped = stack.enter_context(LineWriter(folders.ledger / "dropped" / shard))
+            writers = {
+                name: stack.enter_context(LineWriter(folders.splits / name / shard))
+                for name in SPLITS
+            }
+            for row in read_lines(folders.curated / shard):
+                tally = tallies.setdefault(row["source"], Tally())
+                tally.rows_in += 1
+                place = dealer.place(row)
+                if isinstance(place, Drop):
+                    tally.dropped[place.reason] += 1
+                    dropped.write(dealer.drop_entry(row, place))
+                    continue
+                tally.kept += 1
+                writers[place].write(row)
+                counts[place][row["source"]] += 1
+    check_filled(counts)
+    return metrics_of(tallies, counts)
+
+
+class Dealer:
+    """Decides on each row, having seen all of them."""
+
+    def __init__(self, folders: Folders, split: Split, sources: dict[str, Source]) -> None:
+        self.curated, self.sources = folders.curated, sources
+        self.origins = {e["id"]: e["at"] for e in read_folder(folders.curated_ledger / "kept")}
+        self.dealt = deal(read_folder(self.curated), split, sources)
+        self.leaks: dict[str, Leak] = {}
+        if split.decontaminate is not None:
+            self.leaks = find_contaminated(self.sided, split.decontaminate)
+
+    def place(self, row: dict[str, Any]) -> SplitName | Drop:
+        """The split of `row`, or why it goes to none."""
+        role = self.sources[row["source"]].role
+        if role == "against":
+            return Drop("evaluation_set", "kept to compare with, not to build from")
+        if role != "build":
+            return role
+        name = self.dealt[row["place"]]
+        if row["place"] < 0:
+            return Drop("prompt_held_out", "a given split or evaluation set has its prompt")
+        if name != "test" and row["id"] in self.leaks:
+            leak = self.leaks[row["id"]]
+            return Drop("contaminated", f"shares {leak.words!r} with {self.origins[leak.held_out]}")
+        return name
+
+    def drop_entry(self, row: dict[str, Any], drop: Drop) -> dict[str, Any]:
+        identity = {"id": row["id"], "at": self.origins[row["id"]]}
+        return {**identity, "reason": drop.reason, "detail": drop.detail}
+
+    def sided(self) -> Iterator[tuple[bool, dict[str, Any]]]:
+        """All rows, each with whether it is held out: of the test split or an evaluation set."""
+        for row in read_folder(self.curated):
+            role = self.sources[row["source"]].role
+            is_test = role == "build" and self.dealt[row["place"]] == "test"
+            yield is_test or role in ("test", "against"), row
+
+
+def check_filled(counts: dict[str, Counter[str]]) -> None:
     rows = sum(count.total() for count in counts.values())
-    empty = [split for split in SPLITS if not counts[split]]
+    empty = [name for name in SPLITS if not counts[name]]
     if empty:
         raise DataError(
             f"split: {' and '.join(empty)} got none of {rows} rows: add rows or raise its share"
         )
+
+
+def metrics_of(tallies: dict[str, Tally], counts: dict[str, Counter[str]]) -> dict[str, Any]:
     return {
-        "rows_in": rows,
-        "kept": rows,
-        "dropped": {},
-        **{split: counts[split].total() for split in SPLITS},
-        "by_source": {split: dict(sorted(counts[split].items())) for split in SPLITS},
+        **total(tallies.values()).to_json(),
+        **{name: counts[name].total() for name in SPLITS},
+        "by_source": {name: dict(sorted(counts[name].items())) for name in SPLITS},
+        "dropped_by_source": {
+            source: tally.to_json()["dropped"]
+            for source, tally in sorted(tallies.items())
+            if tally.dropped
+        },
     }
 
 
