@@ -138,3 +138,26 @@ def repro(project: Path, *arguments: str) -> list[str]:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+
+LATE = ["curate", "split", "compose", "tokenize", "train", "evaluate", "release"]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    project = new_project(tmp_path_factory.mktemp("built"), tiny_model)
+    assert repro(project) == ["base", "clean@a", *LATE]
+    commit_all(project)
+    return project
+
+
+@pytest.fixture
+def clone(built: Path, tmp_path: Path) -> Path:
+    """A clone of the built project that shares its cache."""
+    git(tmp_path, "clone", "-q", str(built), "clone")
+    project = tmp_path / "clone"
+    assert (
+        run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], project).returncode == 0
+    )
+    assert run(["dvc", "checkout"], project).returncode == 0
+    return project

@@ -14,7 +14,6 @@ from conftest import (
     change_params,
     commit_all,
     git,
-    new_project,
     questions,
     repro,
     run,
@@ -23,7 +22,6 @@ from conftest import (
 
 from sftlib.core.rows import read_folder
 
-LATE = ["curate", "split", "compose", "tokenize", "train", "evaluate", "release"]
 pytestmark = pytest.mark.slow
 
 
@@ -36,26 +34,6 @@ def tree_hash(folder: Path) -> str:
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
         total.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
     return total.hexdigest()
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
-    project = new_project(tmp_path_factory.mktemp("built"), tiny_model)
-    assert repro(project) == ["base", "clean@a", *LATE]
-    commit_all(project)
-    return project
-
-
-@pytest.fixture
-def clone(built: Path, tmp_path: Path) -> Path:
-    """A clone of the built project that shares its cache."""
-    git(tmp_path, "clone", "-q", str(built), "clone")
-    project = tmp_path / "clone"
-    assert (
-        run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], project).returncode == 0
-    )
-    assert run(["dvc", "checkout"], project).returncode == 0
-    return project
 
 
 def test_a_second_build_runs_nothing(built: Path) -> None:

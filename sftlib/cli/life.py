@@ -1,0 +1,123 @@
+"""The life of one row, read from the ledgers: where it stood, what became of it and why."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sftlib.core.records import normalise, record_from_json, record_text
+from sftlib.core.rows import list_shards, read_folder, read_lines
+
+ROW_ID = re.compile(r"[0-9a-f]{32}")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one stage did to the row."""
+
+    stage: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Life:
+    """A row that was found: where it stood, its id and text if it was cleaned, and its events."""
+
+    at: str
+    id: str | None
+    fields: dict[str, Any] | None
+    events: list[Event]
+
+
+def find_lives(root: Path, query: str, limit: int) -> list[Life]:
+    """Rows at a place (`data/raw/x.jsonl:17`), of an id, or whose text holds `query`."""
+    found: list[Life] = []
+    for life in cleaned_lives(root, query):
+        found.append(follow(root, life))
+        if len(found) == limit:
+            return found
+    for entry in read_folder_if_there(root / "data/ledger/clean"):
+        if entry["at"] == query and "reason" in entry:
+            event = Event("clean", "dropped", f"{entry['reason']}: {entry['detail']}")
+            found.append(Life(query, None, None, [event]))
+    return found[:limit]
+
+
+def cleaned_lives(root: Path, query: str) -> Iterator[Life]:
+    wanted = normalise(query)
+    for source in sorted(path.name for path in (root / "data/clean").glob("*")):
+        rows, ledger = root / "data/clean" / source, root / "data/ledger/clean" / source / "kept"
+        for shard in list_shards(rows):
+            lines = zip(read_lines(rows / shard), read_lines(ledger / shard), strict=True)
+            for fields, entry in lines:
+                if matches(fields, entry["at"], query, wanted):
+                    changed = ", ".join(entry.get("changed", []))
+                    event = Event("clean", "kept", f"changed by {changed}" if changed else "")
+                    yield Life(entry["at"], fields["id"], fields, [event])
+
+
+def matches(fields: dict[str, Any], at: str, query: str, wanted: str) -> bool:
+    if ROW_ID.fullmatch(query):
+        return bool(fields["id"] == query)
+    return at == query or wanted in normalise(record_text(record_from_json(fields)))
+
+
+def follow(root: Path, life: Life) -> Life:
+    """Add what the later stages did, as far as the row came."""
+    events = list(life.events)
+    ledger = root / "data/ledger"
+    for entry in read_folder_if_there(ledger / "curate/dropped"):
+        if entry["at"] == life.at:
+            keeper = entry["keeper"]
+            instead = f"; kept instead: {keeper['at']}" if keeper else ""
+            detail = f"{entry['reason']}: {entry['detail']}{instead}"
+            return Life(
+                life.at, life.id, life.fields, [*events, Event("curate", "dropped", detail)]
+            )
+    place = value_of(root / "data/curated", life.id, "place")
+    events.append(Event("curate", "kept", f"place {place:.4f}" if place is not None else ""))
+    events += later_events(root, life.id)
+    return Life(life.at, life.id, life.fields, events)
+
+
+def later_events(root: Path, id: str | None) -> Iterator[Event]:
+    ledger = root / "data/ledger"
+    for entry in read_folder_if_there(ledger / "split/dropped"):
+        if entry["id"] == id:
+            yield Event("split", "dropped", f"{entry['reason']}: {entry['detail']}")
+            return
+    for split in SPLITS:
+        if value_of(root / "data/split" / split, id, "id"):
+            yield Event("split", split)
+    for outcome in ("kept", "dropped"):
+        for entry in read_folder_if_there(ledger / "tokenize" / outcome):
+            if entry["id"] == id:
+                reason = f"{entry.get('reason')}: {entry.get('detail')}"
+                detail = f"{entry['tokens']} tokens" if outcome == "kept" else reason
+                yield Event("tokenize", outcome, detail + pack_of(root, id))
+
+
+def pack_of(root: Path, id: str | None) -> str:
+    """The pack that trains the row, if it is in train."""
+    if not (root / "data/tokenized/train").is_dir():
+        return ""
+    from datasets import load_from_disk
+
+    train = load_from_disk(str(root / "data/tokenized/train"))
+    ids = train.data.column("id").to_pylist()
+    if id not in ids:
+        return ""
+    return f", in training pack {train[ids.index(id)]['pack']}"
+
+
+def value_of(folder: Path, id: str | None, key: str) -> Any:
+    rows = read_folder_if_there(folder)
+    return next((row[key] for row in rows if row["id"] == id), None)
+
+
+def read_folder_if_there(folder: Path) -> Iterator[dict[str, Any]]:
+    """Nothing for a stage that has not run yet."""
+    return read_folder(folder) if folder.is_dir() else iter(())
