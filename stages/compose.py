@@ -1,17 +1,22 @@
 """data/split -> data/composed: what training sees; validation and test pass untouched."""
 
-import shutil
+import os
 
-from sftlib.core.rows import read_folder
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from sftlib.compose.compose import Folders, compose
 from sftlib.core.stage import Stage, run_stage
 
 
 def main(stage: Stage) -> None:
-    composed = stage.output("data/composed")
-    shutil.copytree(stage.root / "data/split", composed)
-    for split in ("train", "validation", "test"):
-        rows = sum(1 for _ in read_folder(composed / split))
-        stage.metrics[split] = {"rows_in": rows, "kept": rows, "dropped": {}}
+    folders = Folders(
+        split=stage.root / "data/split",
+        curated_ledger=stage.root / "data/ledger/curate",
+        model=stage.root / stage.params.compose.model,
+        out=stage.output("data/composed"),
+        ledger=stage.output("data/ledger/compose"),
+    )
+    stage.metrics.update(compose(folders, stage.params))
 
 
 if __name__ == "__main__":

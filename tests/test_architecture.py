@@ -16,6 +16,7 @@ LAYERS = {
     "clean": {"core"},
     "curate": {"core"},
     "encode": {"core"},
+    "compose": {"core", "encode", "train"},
     "train": {"core"},
     "score": {"core", "train"},
     "report": {"core"},

@@ -73,6 +73,8 @@ TRAINING = {
 OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
+COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
+OTHERS |= {f"compose.{key}" for key in COMPOSE}
 OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}
 
 

@@ -87,7 +87,7 @@ def test_an_inserted_line_moves_the_ledger_alone(clone: Path) -> None:
     rows = questions(0, 80)
     write_rows(clone / "data/raw/a.jsonl", [rows[0], *rows])  # a duplicate at the top
     # The rows are the same: what trains does not run.
-    assert repro(clone) == ["clean@a", "curate", "split", "tokenize", "release"]
+    assert repro(clone) == ["clean@a", "curate", "split", "compose", "tokenize", "release"]
     (drop,) = read_folder(clone / "data/ledger/curate/dropped")
     assert (drop["at"], drop["reason"]) == ("data/raw/a.jsonl:2", "exact_duplicate")
     assert drop["keeper"]["at"] == "data/raw/a.jsonl:1"

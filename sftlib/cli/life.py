@@ -89,6 +89,11 @@ def later_events(root: Path, id: str | None) -> Iterator[Event]:
         if entry["id"] == id:
             yield Event("split", "dropped", f"{entry['reason']}: {entry['detail']}")
             return
+    for entry in read_folder_if_there(ledger / "compose/dropped"):
+        if entry["id"] == id:
+            yield Event("split", "train")
+            yield Event("compose", "dropped", f"{entry['reason']}: {entry['detail']}")
+            return
     for split in SPLITS:
         if value_of(root / "data/split" / split, id, "id"):
             yield Event("split", split)

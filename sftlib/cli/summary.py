@@ -30,7 +30,8 @@ def read(path: Path) -> Any:
 def rows_table(root: Path) -> Table:
     table = Table("stage", "rows in", "kept", "dropped", title="Rows")
     blocks = [(f"clean {p.stem}", read(p)) for p in sorted((root / "metrics/clean").glob("*.json"))]
-    blocks.append(("curate", read(root / "metrics/curate.json")))
+    blocks += [(stage, read(root / f"metrics/{stage}.json")) for stage in ("curate", "split")]
+    blocks.append(("compose train", read(root / "metrics/compose.json")["train"]))
     for split, block in read(root / "metrics/tokenize.json").items():
         blocks.append((f"tokenize {split}", block))
     for name, block in blocks:

@@ -110,6 +110,28 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Select:
+    """Choose `rows` rows of train."""
+
+    method: Literal["random", "longest", "ifd", "diverse"]
+    rows: Positive
+
+
+@dataclass(frozen=True)
+class Compose:
+    """What the train split is made of: select, then balance_labels, caps and weights.
+
+    model: folder of the model that `ifd` scores and `diverse` embeds with.
+    """
+
+    model: str
+    select: Select | None
+    balance_labels: bool
+    caps: dict[Name, Positive] | None
+    weights: dict[Name, NotNegative] | None
+
+
+@dataclass(frozen=True)
 class Tokenize:
     max_tokens: Annotated[int, Bounds(2)]
     too_long: Literal["drop", "truncate"]
@@ -162,6 +184,7 @@ class Params:
     clean: Clean
     curate: Curate
     split: Split
+    compose: Compose
     tokenize: Tokenize
     train: Train
     evaluate: Evaluate
@@ -192,6 +215,7 @@ def check_together(params: Params, faults: Faults) -> None:
             wanted = "needs" if source.format == "text_label" else "takes no"
             faults.add(f"sources.{name}.labels", f"format {source.format} {wanted} labels")
     check_split(params, faults)
+    check_compose(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
 
@@ -214,6 +238,16 @@ def check_split(params: Params, faults: Faults) -> None:
             faults.add("split.fold", "cannot be combined with split.time")
     if split.time is not None and split.time.test_from < split.time.validation_from:
         faults.add("split.time.test_from", "must not lie before validation_from")
+
+
+def check_compose(params: Params, faults: Faults) -> None:
+    for key, table in (("caps", params.compose.caps), ("weights", params.compose.weights)):
+        for name in table or {}:
+            if name not in params.sources:
+                hint = suggestion(name, params.sources)
+                faults.add(f"compose.{key}.{name}", "is no source" + hint)
+    if params.compose.model != "models/base":
+        check_path("compose.model", params.compose.model, faults)
 
 
 def check_pinned(key: str, entry: Fetch | Base, faults: Faults) -> None:
