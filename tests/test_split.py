@@ -59,6 +59,14 @@ def test_shares_of_one_source_and_a_cluster_across_sources(tmp_path: Path) -> No
     assert ids == {"test": ["a1", "b1", "t"], "validation": ["v"], "train": ["b2", "m", "n"]}
 
 
+def test_labels_are_counted_by_split(tmp_path: Path) -> None:
+    labels = {"t": "good", "v": "bad", "n": "good", "m": "bad"}
+    rows = [{**r, "text": r["id"], "label": labels[r["id"]]} for r in PLAIN]
+    _, _, metrics = split(tmp_path, rows)
+    expected = {"train": {"bad": 1, "good": 1}, "validation": {"bad": 1}, "test": {"good": 1}}
+    assert metrics["by_label"] == expected
+
+
 def test_folds_share_out_what_is_not_test(tmp_path: Path) -> None:
     ids, _, _ = split(tmp_path, PLAIN, replace(SPLIT, fold="2 of 2"))
     assert ids == {"test": ["t"], "validation": ["m"], "train": ["n", "v"]}

@@ -37,6 +37,7 @@ def split_rows(folders: Folders, split: Split, sources: dict[str, Source]) -> di
     dealer = Dealer(folders, split, sources)
     tallies: dict[str, Tally] = {}
     counts: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+    labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
     folders.ledger.mkdir(parents=True)
     for shard in list_shards(folders.curated):
         with ExitStack() as stack:
@@ -56,8 +57,13 @@ def split_rows(folders: Folders, split: Split, sources: dict[str, Source]) -> di
                 tally.kept += 1
                 writers[place].write(row)
                 counts[place][row["source"]] += 1
+                if "label" in row:
+                    labels[place][str(row["label"])] += 1
     check_filled(counts)
-    return metrics_of(tallies, counts)
+    metrics = metrics_of(tallies, counts)
+    if any(labels.values()):
+        metrics["by_label"] = sorted_counts(labels)
+    return metrics
 
 
 class Dealer:
@@ -111,13 +117,17 @@ def metrics_of(tallies: dict[str, Tally], counts: dict[str, Counter[str]]) -> di
     return {
         **total(tallies.values()).to_json(),
         **{name: counts[name].total() for name in SPLITS},
-        "by_source": {name: dict(sorted(counts[name].items())) for name in SPLITS},
+        "by_source": sorted_counts(counts),
         "dropped_by_source": {
             source: tally.to_json()["dropped"]
             for source, tally in sorted(tallies.items())
             if tally.dropped
         },
     }
+
+
+def sorted_counts(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(sorted(counts[name].items())) for name in SPLITS}
 
 
 def random_split_leak(copies: Path, params: Split) -> dict[str, Any]:
