@@ -7,14 +7,18 @@ import datasets
 import pytest
 import torch
 from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Lora, Train, load_params
+from sftlib.score.losses import row_losses
 from sftlib.train.batches import PackedSplit, epoch_order, pack_rows
 from sftlib.train.device import prepare_device
 from sftlib.train.loop import Run, fit, is_validation_due
 from sftlib.train.loss import label_count, loss_sum
 from sftlib.train.model import Trainee, load_model
+from sftlib.train.prefixes import Segment
 from sftlib.train.schedule import lr_factor
 
 TRAIN = replace(
@@ -62,10 +66,75 @@ def test_packed_loss_equals_that_of_transformers_row_by_row(tiny_model: Path) ->
     assert packed == pytest.approx(total, abs=1e-4)
 
 
-def test_positions_restart_and_bounds() -> None:
+def test_positions_restart_with_each_sequence() -> None:
     pack = pack_rows([row(0, 3), row(1, 2)])
-    assert (pack.bounds, pack.position_ids.tolist()) == ([0, 3, 5], [[0, 1, 2, 0, 1]])
+    assert pack.segments == pack.own == [Segment(0, 3, ()), Segment(3, 5, ())]
+    assert pack.position_ids.tolist() == [[0, 1, 2, 0, 1]]
     assert label_count(pack) == 1
+
+
+def prompted(system: int, middle: int, number: int) -> dict[str, list[int]]:
+    """A row of ten tokens that many share, ten that some share, and five of its own."""
+    ids = [system] * 10 + [middle] * 10 + [100 + number + i for i in range(5)]
+    return {"input_ids": ids, "labels": [NO_LOSS] * 21 + [*ids[22:], NO_LOSS]}
+
+
+PROMPTED = [prompted(5, 6, 0), prompted(5, 7, 1), prompted(9, 6, 2), prompted(5, 6, 3)]
+
+
+def test_shared_beginnings_lie_once() -> None:
+    pack = pack_rows(PROMPTED)
+    assert pack.input_ids.shape == (1, 10 + 10 + 5 + 5 + 15 + 25)
+    shared = ((0, 10), (10, 20))
+    assert pack.own[0] == Segment(20, 25, shared)
+    assert pack.own[3] == Segment(25, 30, shared)
+    assert pack.own[1] == Segment(30, 45, ((0, 10),))
+    assert pack.own[2] == Segment(45, 70, ())
+    for row_, own in zip(PROMPTED, pack.own, strict=True):
+        size = own.end - own.start
+        assert pack.input_ids[0, own.start : own.end].tolist() == row_["input_ids"][-size:]
+        assert pack.labels[own.start : own.end].tolist() == row_["labels"][-size:]
+        assert pack.position_ids[0, own.start : own.end].tolist() == list(range(25 - size, 25))
+
+
+def test_shared_beginnings_change_neither_loss_nor_gradients(tiny_model: Path) -> None:
+    found = []
+    for share in (True, False):
+        model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+        loss = loss_sum(model, pack_rows(PROMPTED, share))
+        loss.backward()
+        gradients = [weight.grad.clone() for weight in model.parameters()]
+        found.append((float(loss.detach()), gradients))
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
+    pairs = zip(found[0][1], found[1][1], strict=True)
+    assert max(float((a - b).abs().max()) for a, b in pairs) < 1e-5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.lists(st.sampled_from([1, 2]), min_size=9, max_size=9)] * 2)))
+def test_every_row_comes_back_from_its_segments(
+    rows: list[tuple[list[int], list[int]]],
+) -> None:
+    made = [{"input_ids": a + b, "labels": [NO_LOSS] * 8 + b + [NO_LOSS]} for a, b in rows]
+    pack = pack_rows(made) if made else None
+    for row_, own in zip(made, pack.own if pack else [], strict=True):
+        runs = [*own.context, (own.start, own.end)]
+        ids = [token for start, end in runs for token in pack.input_ids[0, start:end].tolist()]
+        assert ids == row_["input_ids"]
+        labels = [label for start, end in runs for label in pack.labels[start:end].tolist()]
+        assert labels == row_["labels"]
+
+
+def test_losses_by_row_are_those_of_each_row_alone(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "source": "a", "pack": 0, **r} for n, r in enumerate(PROMPTED)]
+    split = datasets.Dataset.from_list(rows)
+    datasets.DatasetDict({"test": split}).save_to_disk(tmp_path)
+    model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+    train = replace(TRAIN, precision="fp32")
+    together = row_losses(model, PackedSplit(tmp_path, "test"), train)
+    for row_, found in zip(PROMPTED, together, strict=True):
+        alone = float(loss_sum(model, pack_rows([row_])).detach())
+        assert (found.loss_sum, found.labels) == (pytest.approx(alone, abs=1e-4), 3)
 
 
 @pytest.mark.parametrize("params", [TRAIN, FULL], ids=["lora", "full"])

@@ -34,8 +34,9 @@ def row_losses(model: PreTrainedModel, split: PackedSplit, train: Train) -> list
             logits, labels = label_logits(model, pack)
         losses = cross_entropy(logits.float(), labels, reduction="none").double()
         hits = logits.argmax(dim=-1) == labels
-        ends = (pack.labels != NO_LOSS).cumsum(0)[torch.tensor(pack.bounds[1:]) - 1].tolist()
-        for start, end in zip([0, *ends], ends, strict=False):
+        before = [0, *(pack.labels != NO_LOSS).cumsum(0).tolist()]
+        for own in pack.own:
+            start, end = before[own.start], before[own.end]
             part = RowLoss(float(losses[start:end].sum()), int(hits[start:end].sum()), end - start)
             results.append(part)
     return results

@@ -4,12 +4,14 @@ A pack is one row of T tokens that holds several sequences. Attending in each by
 than a T x T mask, and leaves nothing to be got wrong about masks.
 """
 
-from itertools import pairwise
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
+
+from sftlib.train.prefixes import Segment
 
 NAME = "per_sequence"
 
@@ -22,29 +24,50 @@ def attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    bounds: list[int] | None = None,
+    segments: list[Segment] | None = None,
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention of query [1, H, T, D] over key, value [1, H or fewer, T, D] -> [1, T, H, D].
 
-    bounds: where sequences begin, and T at the end; [0, 3, 7] are tokens 0..2 and 3..6.
+    Each segment attends to its context and, causally, to itself.
     """
-    if bounds is None or attention_mask is not None:
-        raise ValueError("packs need their bounds, and take no attention mask")
+    if segments is None or attention_mask is not None:
+        raise ValueError("packs need their segments, and take no attention mask")
     grouped = query.shape[1] != key.shape[1]
-    parts = [
-        scaled_dot_product_attention(
-            query[:, :, start:end],
-            key[:, :, start:end],
-            value[:, :, start:end],
+    parts = []
+    for segment in segments:
+        mask = None
+        if segment.context:
+            before = sum(end - start for start, end in segment.context)
+            mask = shifted_causal(segment.end - segment.start, before, query.device)
+        part = scaled_dot_product_attention(
+            query[:, :, segment.start : segment.end],
+            gather(key, segment),
+            gather(value, segment),
+            attn_mask=mask,
             dropout_p=dropout if module.training else 0.0,
-            is_causal=True,
+            is_causal=mask is None,
             scale=scaling,
             enable_gqa=grouped,
         )
-        for start, end in pairwise(bounds)
-    ]
+        parts.append(part)
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def gather(tensor: torch.Tensor, segment: Segment) -> torch.Tensor:
+    """The context and the segment itself, of keys or values [1, H, T, D]."""
+    own = tensor[:, :, segment.start : segment.end]
+    if not segment.context:
+        return own
+    before = [tensor[:, :, start:end] for start, end in segment.context]
+    return torch.cat([*before, own], dim=2)
+
+
+@lru_cache(maxsize=1024)
+def shifted_causal(tokens: int, before: int, device: torch.device) -> torch.Tensor:
+    """Mask [tokens, before + tokens]: all that stands before, and each token up to itself."""
+    full = torch.ones(tokens, before + tokens, dtype=torch.bool, device=device)
+    return full.tril(diagonal=before)
 
 
 AttentionInterface.register(NAME, attend)

@@ -1,45 +1,49 @@
 """Packs of a tokenized split as tensors, and their order in an epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
 
+from sftlib.train.prefixes import Segment, lay_out
+
 
 @dataclass(frozen=True)
 class Pack:
-    """Sequences laid end to end.
+    """Sequences laid flat; what several of them begin with lies there once.
 
-    input_ids, position_ids [1, T]: positions restart with each sequence.
+    input_ids, position_ids [1, T]: positions as if each sequence were alone.
     labels [T]: the id to predict at each position, -100 where nothing is learned.
-    bounds: where sequences begin, and T. Two sequences of 3 and 2 tokens: bounds [0, 3, 5],
-        position_ids [[0, 1, 2, 0, 1]].
+    segments: which tokens attend to which; `own` is that of each row, with all of its labels.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
     labels: torch.Tensor
-    bounds: list[int]
+    segments: list[Segment]
+    own: list[Segment]
 
     def to(self, device: torch.device) -> "Pack":
-        return Pack(
-            self.input_ids.to(device),
-            self.position_ids.to(device),
-            self.labels.to(device),
-            self.bounds,
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            position_ids=self.position_ids.to(device),
+            labels=self.labels.to(device),
         )
 
 
-def pack_rows(rows: list[dict[str, list[int]]]) -> Pack:
-    """Lay rows with `input_ids` and `labels` end to end."""
-    lengths = [len(row["input_ids"]) for row in rows]
-    ids = [token for row in rows for token in row["input_ids"]]
-    labels = [label for row in rows for label in row["labels"]]
-    positions = [position for length in lengths for position in range(length)]
-    bounds = [0, *np.cumsum(lengths).tolist()]
-    return Pack(torch.tensor([ids]), torch.tensor([positions]), torch.tensor(labels), bounds)
+def pack_rows(rows: list[dict[str, list[int]]], share: bool = True) -> Pack:
+    """Lay rows with `input_ids` and `labels` flat; `share` what they begin with."""
+    layout = lay_out(rows, share)
+    ids = [rows[row]["input_ids"][position] for row, position in layout.tokens]
+    labels = [rows[row]["labels"][position] for row, position in layout.tokens]
+    positions = [position for _, position in layout.tokens]
+    own = [layout.own[number] for number in range(len(rows))]
+    return Pack(
+        torch.tensor([ids]), torch.tensor([positions]), torch.tensor(labels), layout.segments, own
+    )
 
 
 class PackedSplit:

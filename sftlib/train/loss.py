@@ -19,7 +19,7 @@ def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torc
         position_ids=pack.position_ids,
         attention_mask=None,
         use_cache=False,
-        bounds=pack.bounds,
+        segments=pack.segments,
     ).last_hidden_state[0]
     wanted = pack.labels != NO_LOSS
     head = model.get_output_embeddings()
@@ -42,14 +42,16 @@ def check_packing(
 ) -> None:
     """Raise `UsageError` unless packed rows give the loss of the model's own forward, one by one.
 
-    Catches models whose head is more than one matrix product, and libraries that drop bounds.
+    Catches models whose head is more than one matrix product, and libraries that drop segments.
     """
     device = next(model.parameters()).device
     single, labels = 0.0, 0
     for row in rows:
         pack = pack_rows([row]).to(device)
         logits = (
-            model(input_ids=pack.input_ids, use_cache=False, bounds=pack.bounds).logits[0].float()
+            model(input_ids=pack.input_ids, use_cache=False, segments=pack.segments)
+            .logits[0]
+            .float()
         )
         single += float(cross_entropy(logits, pack.labels, ignore_index=NO_LOSS, reduction="sum"))
         labels += label_count(pack)
