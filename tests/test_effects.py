@@ -66,12 +66,19 @@ TRAINING = {
     "train.warmup": 0.9,
     "train.weight_decay": 0.9,
     "train.max_grad_norm": None,
+    "train.layer_lr_decay": 0.5,
+    "train.label_smoothing": 0.2,
+    "train.dropout": 0.5,
+    "train.neftune_alpha": 5.0,
+    "train.freeze": ("*.layers.0.*",),
+    "train.ema": 0.9,
     "train.validations_per_epoch": 3,
     "train.patience": 1,
 }
 # Each has a test of its own: here for the key, elsewhere for what it names.
 OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
+OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}

@@ -158,6 +158,13 @@ class Train:
     warmup: Share
     weight_decay: NotNegative
     max_grad_norm: NotNegative | None
+    layer_lr_decay: Annotated[float, Bounds(0.01, 1)]
+    label_smoothing: Annotated[float, Bounds(0, 0.9)]
+    dropout: Share | None
+    neftune_alpha: NotNegative | None
+    freeze: tuple[str, ...] | None
+    ema: Share | None
+    gradient_checkpointing: bool
     validations_per_epoch: Positive
     patience: Positive | None
 

@@ -61,8 +61,8 @@ class PackedSplit:
         """Which rows pack `number` holds."""
         return range(self._starts[number], self._starts[number + 1])
 
-    def pack(self, number: int) -> Pack:
-        return pack_rows([self.rows[row] for row in self.row_numbers(number)])
+    def pack(self, number: int, share: bool = True) -> Pack:
+        return pack_rows([self.rows[row] for row in self.row_numbers(number)], share)
 
 
 def epoch_order(packs: int, seed: int, epoch: int) -> list[int]:

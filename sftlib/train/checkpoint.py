@@ -10,6 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from sftlib.train.model import Trainee
 
+Weights = dict[str, torch.Tensor]
+# The best weights so far, and their moving average; empty where there are none.
+KEPT = ("best", "average")
+
 
 @dataclass
 class Position:
@@ -37,17 +41,20 @@ class Checkpoints:
         position: Position,
         trainee: Trainee,
         optimizer: torch.optim.Optimizer,
-        best: dict[str, torch.Tensor],
+        kept: dict[str, Weights],
     ) -> None:
-        """Write a checkpoint beside the last one, then put it in its place by a rename."""
+        """Write a checkpoint beside the last one, then put it in its place by a rename.
+
+        kept: the other weights to go on with, by name; see `KEPT`.
+        """
         new, current = self.folder / f"step-{position.step}.new", self._path(position.step)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         save_file(trainee.snapshot(), new / "weights.safetensors")
         save_file(optimizer_tensors(trainee, optimizer), new / "optimizer.safetensors")
         save_file(random_state(), new / "random.safetensors")
-        if best:
-            save_file(best, new / "best.safetensors")
+        for name, weights in kept.items():
+            save_file(weights, new / f"{name}.safetensors")
         (new / "position.json").write_text(json.dumps(asdict(position)))
         new.rename(current)
         for other in self.folder.iterdir():
@@ -56,18 +63,19 @@ class Checkpoints:
 
     def load(
         self, trainee: Trainee, optimizer: torch.optim.Optimizer
-    ) -> tuple[Position, dict[str, torch.Tensor]]:
-        """Go back to the newest checkpoint: its position and best weights; a start if none."""
+    ) -> tuple[Position, dict[str, Weights]]:
+        """Go back to the newest checkpoint: its position and kept weights; a start if none."""
         steps = [int(path.name[5:]) for path in self.folder.glob("step-*") if path.suffix != ".new"]
         if not steps:
-            return Position(), {}
+            return Position(), {name: {} for name in KEPT}
         path = self._path(max(steps))
         position = Position(**json.loads((path / "position.json").read_text()))
         trainee.restore(load_file(path / "weights.safetensors"))
         restore_optimizer(trainee, optimizer, load_file(path / "optimizer.safetensors"))
         restore_random_state(load_file(path / "random.safetensors"))
-        best = path / "best.safetensors"
-        return position, load_file(best) if best.exists() else {}
+        device = str(trainee.model.device)
+        kept = {name: load_file(path / f"{name}.safetensors", device) for name in KEPT}
+        return position, kept
 
     def delete(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -10,12 +10,13 @@ import torch
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
+from sftlib.train.average import averaged, update
 from sftlib.train.batches import PackedSplit, epoch_order
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast
 from sftlib.train.loss import label_count, loss_sum
 from sftlib.train.model import Trainee
-from sftlib.train.schedule import lr_factor, make_optimizer
+from sftlib.train.schedule import lr_factor, make_optimizer, set_lr
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Run:
     checkpoint_seconds: float
     show: Callable[[int, str], None]
     best: dict[str, torch.Tensor] = field(default_factory=dict)
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -48,14 +50,16 @@ def fit(run: Run) -> Position:
     """
     optimizer = make_optimizer(run.trainee.trained, run.params)
     checkpoints = Checkpoints(run.checkpoints)
-    position, run.best = checkpoints.load(run.trainee, optimizer)
+    position, kept = checkpoints.load(run.trainee, optimizer)
+    run.best, run.average = kept["best"], kept["average"]
     saved = time.monotonic()
     while position.step < run.steps and not is_stale(run, position):
         train_step(run, position, optimizer)
         if is_validation_due(run, position.step):
             validate(run, position)
         if time.monotonic() - saved >= run.checkpoint_seconds:
-            checkpoints.save(position, run.trainee, optimizer, run.best)
+            kept = {"best": run.best, "average": run.average}
+            checkpoints.save(position, run.trainee, optimizer, kept)
             saved = time.monotonic()
         run.show(position.step, note(position))
     run.trainee.restore(run.best)
@@ -64,16 +68,18 @@ def fit(run: Run) -> Position:
 
 def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -> None:
     """One optimizer step over `packs_per_step` packs, normalised by the labels of all of them."""
-    packs = [run.train.pack(number).to(run.device) for number in packs_of_step(run, position.step)]
+    noise = run.params.neftune_alpha or 0.0
+    numbers = packs_of_step(run, position.step)
+    packs = [run.train.pack(number, share=not noise).to(run.device) for number in numbers]
     labels = sum(label_count(pack) for pack in packs)
     lr = run.params.lr * lr_factor(position.step, run.steps, run.params.warmup)
-    for group in optimizer.param_groups:
-        group["lr"] = lr
+    set_lr(optimizer, lr)
     run.trainee.model.train()
     total = 0.0
     for pack in packs:
         with autocast(run.device, run.params):
-            loss = loss_sum(run.trainee.model, pack) / labels
+            smoothing = run.params.label_smoothing
+            loss = loss_sum(run.trainee.model, pack, smoothing, noise) / labels
         loss.backward()
         total += float(loss.detach())
     if run.params.max_grad_norm is not None:
@@ -81,6 +87,8 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
         torch.nn.utils.clip_grad_norm_(weights, run.params.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    if run.params.ema is not None:
+        update(run.average, run.trainee, run.params.ema)
     position.step += 1
     if not math.isfinite(total):
         raise UsageError(f"the loss is {total} at step {position.step}: lower train.lr")
@@ -103,14 +111,15 @@ def is_validation_due(run: Run, step: int) -> bool:
 
 def validate(run: Run, position: Position) -> None:
     """Measure the validation loss, and keep the weights when it is the lowest so far."""
-    loss = mean_loss(run, run.validation)
-    position.validation_losses.append((position.step, loss))
-    if loss < position.best_loss:
-        position.best_loss, position.best_step = loss, position.step
-        position.stale_validations = 0
-        run.best = run.trainee.snapshot()
-    else:
-        position.stale_validations += 1
+    with averaged(run.average, run.trainee):
+        loss = mean_loss(run, run.validation)
+        position.validation_losses.append((position.step, loss))
+        if loss < position.best_loss:
+            position.best_loss, position.best_step = loss, position.step
+            position.stale_validations = 0
+            run.best = run.trainee.snapshot()
+        else:
+            position.stale_validations += 1
 
 
 @torch.no_grad()

@@ -9,13 +9,17 @@ from sftlib.core.labels import NO_LOSS
 from sftlib.train.batches import Pack, pack_rows
 
 
-def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+def label_logits(
+    model: PreTrainedModel, pack: Pack, noise: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits [L, V] at the positions that have a label, and those labels [L].
 
     The head is the costliest matrix of a small model and most positions need no logits.
     """
+    is_disturbed = noise > 0
     hidden = model.base_model(
-        input_ids=pack.input_ids,
+        input_ids=None if is_disturbed else pack.input_ids,
+        inputs_embeds=disturbed(model, pack, noise) if is_disturbed else None,
         position_ids=pack.position_ids,
         attention_mask=None,
         use_cache=False,
@@ -26,10 +30,31 @@ def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torc
     return head(hidden[wanted]), pack.labels[wanted]
 
 
-def loss_sum(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
-    """Sum of the cross-entropy over the labels of a pack, in fp32."""
-    logits, labels = label_logits(model, pack)
-    return cross_entropy(logits.float(), labels, reduction="sum")
+def disturbed(model: PreTrainedModel, pack: Pack, noise: float) -> torch.Tensor:
+    """The embeddings [1, T, D], each plus uniform noise of up to noise / sqrt(length * D).
+
+    Source: NEFTune, Jain et al. (arXiv 2310.05914); the length is that of the token's sequence, so
+    the rows of the pack must lie apart.
+    """
+    assert all(not segment.context for segment in pack.segments)
+    vectors: torch.Tensor = model.get_input_embeddings()(pack.input_ids)
+    sizes = torch.tensor([s.end - s.start for s in pack.segments], device=vectors.device)
+    lengths = sizes.repeat_interleave(sizes)
+    scale = noise / (lengths * vectors.shape[-1]).sqrt().unsqueeze(-1)
+    drawn = torch.empty_like(vectors).uniform_(-1, 1)
+    return vectors + drawn * scale.to(vectors.dtype)
+
+
+def loss_sum(
+    model: PreTrainedModel, pack: Pack, smoothing: float = 0.0, noise: float = 0.0
+) -> torch.Tensor:
+    """Sum of the cross-entropy over the labels of a pack, in fp32.
+
+    smoothing: share of the target that is spread over the vocabulary (arXiv 1512.00567).
+    noise: on the embeddings, see `disturbed`.
+    """
+    logits, labels = label_logits(model, pack, noise)
+    return cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
 
 
 def label_count(pack: Pack) -> int:

@@ -1,23 +1,36 @@
 """Load a causal language model to be trained, and write the result."""
 
+import fnmatch
 import warnings
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from sftlib.core.errors import UsageError
 from sftlib.core.params import Lora, Train
 from sftlib.train.attention import NAME
 
 
 def load_model(
-    folder: Path, dtype: torch.dtype, device: torch.device, attention: str = NAME
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device,
+    attention: str = NAME,
+    dropout: float | None = None,
 ) -> PreTrainedModel:
-    """The model in `folder`, from safetensors and without code of its own."""
+    """The model in `folder`, from safetensors and without code of its own.
+
+    dropout: replaces every dropout probability of its config.
+    """
     logging.disable_progress_bar()  # the console shows one bar, of the training itself
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    if dropout is not None:
+        override_dropout(config, dropout)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         str(folder),
+        config=config,
         dtype=dtype,
         attn_implementation=attention,
         use_safetensors=True,
@@ -26,6 +39,15 @@ def load_model(
     )
     model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def override_dropout(config: PretrainedConfig, dropout: float) -> None:
+    """Set every probability that the config has for dropout; `UsageError` when it has none."""
+    names = [name for name in config.to_dict() if name.endswith(("dropout", "pdrop"))]
+    if not names:
+        raise UsageError(f"train.dropout: models of type {config.model_type} have no dropout")
+    for name in names:
+        setattr(config, name, dropout)
 
 
 class Trainee:
@@ -37,12 +59,15 @@ class Trainee:
 
     def __init__(self, folder: Path, train: Train, device: torch.device) -> None:
         frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
-        self.model = load_model(folder, frozen, device)
+        self.model = load_model(folder, frozen, device, dropout=train.dropout)
         # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
         embeddings = self.model.get_input_embeddings()
         if isinstance(embeddings, torch.nn.Embedding):
             embeddings.padding_idx = None
         self.adapted = add_lora(self.model, train.lora) if train.lora else None
+        freeze(self.model, train.freeze or ())
+        if train.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.saved_dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
 
     @property
@@ -67,6 +92,20 @@ class Trainee:
             model = self.adapted.merge_and_unload()
         model.to(self.saved_dtype)  # type: ignore[arg-type]
         model.save_pretrained(folder)
+
+
+def freeze(model: PreTrainedModel, patterns: tuple[str, ...]) -> None:
+    """Keep the weights whose names match; `UsageError` for a pattern without any, or if all do."""
+    names = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            some = ", ".join(names[:3])
+            raise UsageError(f"train.freeze: {pattern!r} matches no weight; there are {some}, ...")
+    for name, weight in model.named_parameters():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            weight.requires_grad = False
+    if patterns and not any(weight.requires_grad for weight in model.parameters()):
+        raise UsageError("train.freeze: no weight is left to train")
 
 
 def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def]
