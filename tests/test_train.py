@@ -85,10 +85,11 @@ PROMPTED = [prompted(5, 6, 0), prompted(5, 7, 1), prompted(9, 6, 2), prompted(5,
 def test_shared_beginnings_lie_once() -> None:
     pack = pack_rows(PROMPTED)
     assert pack.input_ids.shape == (1, 10 + 10 + 5 + 5 + 15 + 25)
-    shared = ((0, 10), (10, 20))
+    first = Segment(0, 10, ())
+    shared = (first, Segment(10, 20, (first,)))
     assert pack.own[0] == Segment(20, 25, shared)
     assert pack.own[3] == Segment(25, 30, shared)
-    assert pack.own[1] == Segment(30, 45, ((0, 10),))
+    assert pack.own[1] == Segment(30, 45, (first,))
     assert pack.own[2] == Segment(45, 70, ())
     for row_, own in zip(PROMPTED, pack.own, strict=True):
         size = own.end - own.start
@@ -118,7 +119,7 @@ def test_every_row_comes_back_from_its_segments(
     made = [{"input_ids": a + b, "labels": [NO_LOSS] * 8 + b + [NO_LOSS]} for a, b in rows]
     pack = pack_rows(made) if made else None
     for row_, own in zip(made, pack.own if pack else [], strict=True):
-        runs = [*own.context, (own.start, own.end)]
+        runs = [(run.start, run.end) for run in (*own.context, own)]
         ids = [token for start, end in runs for token in pack.input_ids[0, start:end].tolist()]
         assert ids == row_["input_ids"]
         labels = [label for start, end in runs for label in pack.labels[start:end].tolist()]

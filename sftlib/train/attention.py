@@ -34,16 +34,21 @@ def attend(
     if segments is None or attention_mask is not None:
         raise ValueError("packs need their segments, and take no attention mask")
     grouped = query.shape[1] != key.shape[1]
+    # Split once: the gradient of a slice would be a whole row of zeros, for every slice.
+    sizes = [segment.end - segment.start for segment in segments]
+    queries = query.split(sizes, dim=2)
+    keys = dict(zip(segments, key.split(sizes, dim=2), strict=True))
+    values = dict(zip(segments, value.split(sizes, dim=2), strict=True))
     parts = []
-    for segment in segments:
+    for segment, own_query in zip(segments, queries, strict=True):
         mask = None
         if segment.context:
-            before = sum(end - start for start, end in segment.context)
+            before = sum(shared.end - shared.start for shared in segment.context)
             mask = shifted_causal(segment.end - segment.start, before, query.device)
         part = scaled_dot_product_attention(
-            query[:, :, segment.start : segment.end],
-            gather(key, segment),
-            gather(value, segment),
+            own_query,
+            gather(keys, segment),
+            gather(values, segment),
             attn_mask=mask,
             dropout_p=dropout if module.training else 0.0,
             is_causal=mask is None,
@@ -54,13 +59,11 @@ def attend(
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
 
-def gather(tensor: torch.Tensor, segment: Segment) -> torch.Tensor:
+def gather(tensors: dict[Segment, torch.Tensor], segment: Segment) -> torch.Tensor:
     """The context and the segment itself, of keys or values [1, H, T, D]."""
-    own = tensor[:, :, segment.start : segment.end]
     if not segment.context:
-        return own
-    before = [tensor[:, :, start:end] for start, end in segment.context]
-    return torch.cat([*before, own], dim=2)
+        return tensors[segment]
+    return torch.cat([tensors[run] for run in (*segment.context, segment)], dim=2)
 
 
 @lru_cache(maxsize=1024)

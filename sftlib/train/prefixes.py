@@ -23,12 +23,12 @@ class Segment:
     """A run of tokens, start to end in the flat row, and the runs before it, outermost first.
 
     Two rows [1, 2, 3] and [1, 2, 4, 5] that share [1, 2] lie flat as [1, 2, 3, 4, 5]:
-    Segment(0, 2, ()), Segment(2, 3, ((0, 2),)), Segment(3, 5, ((0, 2),)).
+    shared = Segment(0, 2, ()), Segment(2, 3, (shared,)), Segment(3, 5, (shared,)).
     """
 
     start: int
     end: int
-    context: tuple[tuple[int, int], ...]
+    context: "tuple[Segment, ...]"
 
 
 @dataclass
@@ -64,14 +64,14 @@ def add_rows(
     firsts: list[int],
     numbers: list[int],
     start: int,
-    context: tuple[tuple[int, int], ...],
+    context: tuple[Segment, ...],
 ) -> None:
     """Lay the rest, from `start` on, of rows that agree before it."""
     for group in by_next_token(rows, numbers, start):
         end = common_end(rows, firsts, group, start) if len(group) > 1 else start
         if end - start >= MIN_SHARED_TOKENS:
             shared = add_segment(layout, group[0], start, end, context)
-            add_rows(layout, rows, firsts, group, end, (*context, (shared.start, shared.end)))
+            add_rows(layout, rows, firsts, group, end, (*context, shared))
         else:
             for number in group:
                 end = len(rows[number]["input_ids"])
@@ -99,7 +99,7 @@ def common_end(rows: list[Row], firsts: list[int], group: list[int], start: int)
 
 
 def add_segment(
-    layout: Layout, number: int, start: int, end: int, context: tuple[tuple[int, int], ...]
+    layout: Layout, number: int, start: int, end: int, context: tuple[Segment, ...]
 ) -> Segment:
     at = len(layout.tokens)
     layout.tokens += [(number, position) for position in range(start, end)]
