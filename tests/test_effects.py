@@ -253,6 +253,8 @@ METRICS: dict[str, Any] = {
         "base": {"loss": 2.0, "perplexity": 7.39, "token_accuracy": 0.5},
         "tuned": {"loss": 1.0, "perplexity": 2.72, "token_accuracy": 0.75},
         "rows": 9, "labels": 99, "questions": 0, "device": "cpu",
+        "improvement": {"loss": 1.0, "loss_interval": [0.9, 1.1], "verdict": "better"},
+        "worst_slice": {"by": "source", "name": "a", "loss": 1.5},
     },
     "split": {
         "train": 7, "validation": 1, "test": 1, "random_split": {"share_leaked_by_prompt": 0.25},

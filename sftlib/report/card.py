@@ -51,6 +51,12 @@ def metrics_table(evaluated: dict[str, Any]) -> str:
         f"{evaluated['rows']} rows, {evaluated['labels']} learned tokens; "
         f"{evaluated['questions']} answers generated; on {evaluated['device']}."
     )
+    gain = evaluated["improvement"]
+    low, high = gain["loss_interval"]
+    lines.append(
+        f"The loss is lower by {gain['loss']:.3f} (95% interval {low:.3f} to {high:.3f}): "
+        f"{gain['verdict']}. Highest loss: {code(evaluated['worst_slice']['name'])}."
+    )
     return "\n".join(lines)
 
 

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sftlib.score.generation import Question
+from sftlib.score.intervals import interval, resampled_means
 from sftlib.score.losses import RowLoss
 from sftlib.score.text import text_scores
 
 MODELS = ("base", "tuned")
+LENGTHS = (("up to 16 tokens", 16), ("17 to 64 tokens", 64), ("over 64 tokens", 1 << 62))
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,56 @@ def compare(
     sources: list[str], questions: list[Question], results: dict[str, Result]
 ) -> dict[str, Any]:
     """Metrics of both models over all rows and by source; `sources[row]` names a row's source."""
-    by_source = {}
-    for source in sorted(set(sources)):
-        rows = {row for row, name in enumerate(sources) if name == source}
-        by_source[source] = scores(rows, questions, results)
-    return {**scores(set(range(len(sources))), questions, results), "by_source": by_source}
+    everything = set(range(len(sources)))
+    lengths = [length_class(loss.labels) for loss in results["base"].losses]
+    slices = {"source": by(sources, questions, results), "length": by(lengths, questions, results)}
+    return {
+        **scores(everything, questions, results),
+        "improvement": improvement(results),
+        "worst_slice": worst_slice(slices),
+        "by_source": slices["source"],
+        "by_length": slices["length"],
+    }
+
+
+def by(names: list[str], questions: list[Question], results: dict[str, Result]) -> dict[str, Any]:
+    """The scores of each slice; `names[row]` is that of a row's slice."""
+    return {
+        name: scores({row for row, n in enumerate(names) if n == name}, questions, results)
+        for name in sorted(set(names))
+    }
+
+
+def length_class(labels: int) -> str:
+    """Rows by learned tokens: short answers and long ones are different tasks."""
+    return next(name for name, most in LENGTHS if labels <= most)
+
+
+def improvement(results: dict[str, Result]) -> dict[str, Any]:
+    """By how much the tuned model's loss is lower, with its interval, and a verdict."""
+    labels = np.array([loss.labels for loss in results["base"].losses], dtype=float)
+    gains = np.array(
+        [
+            base.loss_sum - tuned.loss_sum
+            for base, tuned in zip(results["base"].losses, results["tuned"].losses, strict=True)
+        ]
+    )
+    low, high = interval(resampled_means([gains], labels)[0])
+    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    return {
+        "loss": float(gains.sum() / labels.sum()),
+        "loss_interval": [low, high],
+        "verdict": verdict,
+    }
+
+
+def worst_slice(slices: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The slice on which the tuned model has the highest loss."""
+    kind, name = max(
+        ((kind, name) for kind, blocks in slices.items() for name in blocks),
+        key=lambda at: slices[at[0]][at[1]]["tuned"]["loss"],
+    )
+    return {"by": kind, "name": name, "loss": slices[kind][name]["tuned"]["loss"]}
 
 
 def scores(rows: set[int], questions: list[Question], results: dict[str, Result]) -> dict[str, Any]:
