@@ -55,7 +55,11 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     [
         ("path: data/raw/about.jsonl", "path: ../x.jsonl", "'../x.jsonl' leaves the repository"),
         ("path: data/raw/about.jsonl", "path: data/x", "'data/x' must lie below data/raw"),
-        ("format: prompt_completion", "format: text_label", "format text_label needs labels"),
+        (
+            "format: prompt_completion",
+            "format: prompt_completion, labels: [a]",
+            "format prompt_completion has no labels",
+        ),
         ("max_tokens: 512", "max_tokens: 4096", "must be at least tokenize.max_tokens"),
     ],
 )

@@ -1,36 +1,47 @@
 """What every record must satisfy, whatever format it came from."""
 
+from dataclasses import replace
+
 from sftlib.clean.reasons import Change, Reason
-from sftlib.core.records import ROLES, Chat, Labeled, Record
+from sftlib.core.records import ROLES, Chat, Label, Labeled, Message, Record, Tagged
 from sftlib.core.tally import Drop
 
 
 def mend(record: Record) -> tuple[Record, list[str]]:
     """Cut what follows the last answer: nothing can be learned from it."""
-    if isinstance(record, Labeled):
+    if not isinstance(record, Chat):
         return record, []
     messages = record.messages
-    while messages and messages[-1].role == "user":
+    while messages and messages[-1].role in ("user", "tool"):
         messages = messages[:-1]
     if messages == record.messages or not messages:
         return record, []
-    return Chat(messages), [Change.UNANSWERED_TURN_CUT]
+    return replace(record, messages=messages), [Change.UNANSWERED_TURN_CUT]
 
 
 def fault(record: Record) -> Drop | None:
     """Why `record` cannot be learned from, or None."""
     if isinstance(record, Labeled):
-        return text_fault(record.text, "the text") or text_fault(record.label, "the label")
+        return text_fault(record.text, "the text") or label_fault(record.label)
+    if isinstance(record, Tagged):
+        return text_fault(" ".join(record.words), "the sentence")
     for number, message in enumerate(record.messages, 1):
         if message.role not in ROLES:
             found = message.role[:60]
             return Drop(
                 Reason.UNKNOWN_ROLE, f"turn {number} is by {found!r}, not {', '.join(ROLES)}"
             )
-        found_fault = text_fault(message.content, f"turn {number} ({message.role})")
+        what = f"turn {number} ({message.role})"
+        found_fault = None if message.tool_calls else text_fault(message.content, what)
         if found_fault:
             return found_fault
-    return order_fault([message.role for message in record.messages])
+    return order_fault(record.messages)
+
+
+def label_fault(label: Label) -> Drop | None:
+    names = label if isinstance(label, tuple) else (label,)
+    texts = [name for name in names if isinstance(name, str)]
+    return next(filter(None, (text_fault(name, "the label") for name in texts)), None)
 
 
 def text_fault(text: str, what: str) -> Drop | None:
@@ -43,14 +54,24 @@ def text_fault(text: str, what: str) -> Drop | None:
     return None
 
 
-def order_fault(roles: list[str]) -> Drop | None:
-    """Turns are: system or not, then user and assistant by turns, the assistant last."""
-    if "assistant" not in roles:
+def order_fault(messages: tuple[Message, ...]) -> Drop | None:
+    """Turns are: system or not, then user and assistant by turns, the assistant last.
+
+    A turn of the assistant that calls tools is followed by their results, then by the assistant.
+    """
+    if not any(message.role == "assistant" for message in messages):
         return Drop(Reason.NO_ANSWER, "no turn of the assistant")
-    turns = roles[1:] if roles[0] == "system" else roles
-    for number, role in enumerate(turns):
-        expected = ("user", "assistant")[number % 2]
-        if role != expected:
-            at = number + 1 + len(roles) - len(turns)
-            return Drop(Reason.ROLE_ORDER, f"turn {at} is by {role}, expected {expected}")
+    expected: tuple[str, ...] = ("system", "user")
+    for number, message in enumerate(messages, 1):
+        if message.role not in expected:
+            wanted = " or ".join(expected[-1:] if number == 1 else expected)
+            return Drop(Reason.ROLE_ORDER, f"turn {number} is by {message.role}, expected {wanted}")
+        expected = followers(message)
     return None
+
+
+def followers(message: Message) -> tuple[str, ...]:
+    """Who may speak after `message`."""
+    if message.role == "assistant":
+        return ("tool",) if message.tool_calls else ("user",)
+    return {"system": ("user",), "user": ("assistant",)}.get(message.role, ("assistant", "tool"))

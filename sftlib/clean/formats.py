@@ -1,109 +1,91 @@
-"""The formats of sources: how each is read and how a row of it becomes a record."""
+"""The formats of sources: in which files they come and how a row of them becomes a record."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from sftlib.clean import chats, labels, texts
 from sftlib.clean.chatterbot import read_chatterbot
-from sftlib.clean.jsonl import read_jsonl
-from sftlib.clean.reasons import Reason
+from sftlib.clean.jsonl import read_json, read_jsonl
+from sftlib.clean.streams import COMPRESSED
+from sftlib.clean.tables import read_arrow, read_csv, read_parquet
+from sftlib.clean.yaml_rows import read_yaml
 from sftlib.core.params import Source
-from sftlib.core.records import Chat, Labeled, Message, Record
+from sftlib.core.records import Record
 from sftlib.core.tally import Drop
 
 Read: TypeAlias = Callable[[Path, int], Iterator[tuple[int, Any | Drop]]]
 Parse: TypeAlias = Callable[[Any, Source], Record | Drop]
 
+# Files of rows that are objects, by suffix.
+CONTAINERS: dict[str, Read] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+    ".yaml": read_yaml,
+    ".yml": read_yaml,
+}
+# These have no lines, so places in them are row numbers.
+NUMBERED = (".json", ".parquet", ".arrow", ".feather")
+
 
 @dataclass(frozen=True)
 class Format:
-    """`read` finds the rows of a file, `parse` makes a record of one."""
+    """`suffixes` of its files, `read` finds the rows of one, `parse` makes a record of a row."""
 
     suffixes: tuple[str, ...]
     read: Read
     parse: Parse
 
 
-def field(value: Any, key: str) -> str | Drop:
-    """The text at `key` of the object `value`."""
-    if not isinstance(value, dict):
-        return Drop(Reason.WRONG_TYPE, f"a row is an object, not {kind(value)}")
-    if key not in value:
-        return missing(key, value)
-    if not isinstance(value[key], str):
-        return Drop(Reason.WRONG_TYPE, f"'{key}' is a text, not {kind(value[key])}")
-    return str(value[key])
+def content_suffix(path: Path) -> str:
+    """The suffix but for compression: x.jsonl.gz -> .jsonl."""
+    name = path.with_suffix("") if path.suffix in COMPRESSED else path
+    return name.suffix
 
 
-def missing(key: str, value: dict[str, Any]) -> Drop:
-    close = difflib.get_close_matches(key, value, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    present = ", ".join(f"'{name}'" for name in list(value)[:6]) or "none"
-    return Drop(Reason.MISSING_FIELD, f"no '{key}' among the fields {present}{hint}")
+def read_rows(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
+    """The rows of a file of any of the containers."""
+    return CONTAINERS[content_suffix(path)](path, max_line_bytes)
 
 
-def kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return "null" if value is None else names.get(type(value), "a number")
+def read_branches(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
+    """A row for each branch of the trees in a file."""
+    for line, value in read_rows(path, max_line_bytes):
+        if isinstance(value, Drop):
+            yield line, value
+        else:
+            yield from ((line, branch) for branch in chats.branches(value))
 
 
-def parse_prompt_completion(value: Any, source: Source) -> Record | Drop:
-    """{"prompt": "2+2?", "completion": "4"} -> a question and its answer."""
-    prompt, completion = field(value, "prompt"), field(value, "completion")
-    if isinstance(prompt, Drop):
-        return prompt
-    if isinstance(completion, Drop):
-        return completion
-    return Chat((Message("user", prompt), Message("assistant", completion)))
+def place(path: str, number: int) -> str:
+    """Where a row stands: data/raw/x.jsonl:17, or data/raw/x.parquet#17 without lines."""
+    mark = "#" if content_suffix(Path(path)) in NUMBERED else ":"
+    return f"{path}{mark}{number}"
 
 
-def parse_messages(value: Any, source: Source) -> Record | Drop:
-    """{"messages": [{"role": "user", "content": "Hi"}, ...]} -> a conversation."""
-    if not isinstance(value, dict):
-        return Drop(Reason.WRONG_TYPE, f"a row is an object, not {kind(value)}")
-    if "messages" not in value:
-        return missing("messages", value)
-    if not isinstance(value["messages"], list):
-        return Drop(Reason.WRONG_TYPE, f"'messages' is a list, not {kind(value['messages'])}")
-    messages = []
-    for turn in value["messages"]:
-        role, content = field(turn, "role"), field(turn, "content")
-        if isinstance(role, Drop):
-            return role
-        if isinstance(content, Drop):
-            return content
-        messages.append(Message(role, content))
-    return Chat(tuple(messages))
-
-
-def parse_text_label(value: Any, source: Source) -> Record | Drop:
-    """{"text": "Great!", "label": "positive"} -> a text and one of `source.labels`."""
-    text = field(value, "text")
-    if isinstance(text, Drop):
-        return text
-    label = value.get("label")
-    if type(label) is int:  # class numbers; true and false are no labels
-        label = str(label)
-    if not isinstance(label, str):
-        found = field(value, "label")
-        return found if isinstance(found, Drop) else Drop(Reason.WRONG_TYPE, "label")
-    known = source.labels or ()
-    if label not in known:
-        return Drop(Reason.UNKNOWN_LABEL, f"{label[:60]!r} is none of {', '.join(known)}")
-    return Labeled(text, label)
-
-
-def parse_chatterbot(turns: list[str], source: Source) -> Record | Drop:
-    """["Hi", "Hello!"] -> turns of user and assistant by turns."""
-    roles = ("user", "assistant")
-    return Chat(tuple(Message(roles[i % 2], text) for i, text in enumerate(turns)))
+def of_rows(parse: Parse) -> Format:
+    return Format(tuple(CONTAINERS), read_rows, parse)
 
 
 FORMATS: dict[str, Format] = {
-    "chatterbot": Format((".yml", ".yaml"), read_chatterbot, parse_chatterbot),
-    "messages": Format((".jsonl",), read_jsonl, parse_messages),
-    "prompt_completion": Format((".jsonl",), read_jsonl, parse_prompt_completion),
-    "text_label": Format((".jsonl",), read_jsonl, parse_text_label),
+    "alpaca": of_rows(chats.parse_alpaca),
+    "sharegpt": of_rows(chats.parse_sharegpt),
+    "messages": of_rows(chats.parse_messages),
+    "prompt_completion": of_rows(chats.parse_prompt_completion),
+    "query_response": of_rows(chats.parse_query_response),
+    "reply_tree": Format(tuple(CONTAINERS), read_branches, chats.parse_branch),
+    "text_label": of_rows(labels.parse_text_label),
+    "chatterbot": Format((".yml", ".yaml"), read_chatterbot, chats.parse_chatterbot),
+    "conll": Format((".conll", ".txt", ".tsv"), texts.read_sentences, labels.parse_conll),
+    "conllu": Format((".conllu",), texts.read_sentences, labels.parse_conllu),
+    "folder_by_class": Format((".txt",), texts.read_file_of_class, labels.parse_text_label),
+    "lines_by_class": Format((".txt",), texts.read_lines_of_class, labels.parse_text_label),
+    "aligned_files": Format((".source",), texts.read_aligned, chats.parse_prompt_completion),
 }

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from sftlib.clean.formats import content_suffix
 from sftlib.core.errors import DataError
+
+# What `datasets` writes beside its Arrow files.
+DATASETS_FILES = ("dataset_info.json", "state.json", "dataset_dict.json")
 
 
 def list_inputs(root: Path, path: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -22,7 +26,11 @@ def list_inputs(root: Path, path: str, suffixes: tuple[str, ...]) -> list[str]:
         check_no_links(root, file)
         if file.is_dir() or file.name.startswith("."):
             continue
-        if file.suffix not in suffixes:
+        if file.name in DATASETS_FILES:
+            continue
+        if content_suffix(file) not in suffixes:
+            if file.suffix == ".target":  # read beside its .source
+                continue
             raise DataError(f"{name}: this format is read from {' or '.join(suffixes)} files only")
         found.append(name)
     if not found:

@@ -9,6 +9,8 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     LINE_TOO_LONG = "line_too_long"
     BROKEN_JSON = "broken_json"
+    DUPLICATE_KEY = "duplicate_key"
+    RAGGED_ROW = "ragged_row"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     EMPTY_TEXT = "empty_text"
@@ -16,7 +18,9 @@ class Reason(StrEnum):
     UNKNOWN_ROLE = "unknown_role"
     ROLE_ORDER = "role_order"
     NO_ANSWER = "no_answer"
+    BAD_TOOL_CALL = "bad_tool_call"
     UNKNOWN_LABEL = "unknown_label"
+    BAD_TAGS = "bad_tags"
 
 
 class Change(StrEnum):

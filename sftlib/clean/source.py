@@ -1,13 +1,15 @@
 """Clean one source: every file of it becomes a shard of rows and a shard of its ledger."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sftlib.clean.checks import fault, mend
-from sftlib.clean.formats import FORMATS
+from sftlib.clean.detect import detect_format
+from sftlib.clean.fields import missing
+from sftlib.clean.formats import CONTAINERS, FORMATS, place
 from sftlib.clean.inputs import list_inputs
 from sftlib.core.errors import DataError
 from sftlib.core.params import Clean, Source
@@ -15,6 +17,8 @@ from sftlib.core.records import content_id, record_to_json
 from sftlib.core.rows import LineWriter, list_shards, read_lines
 from sftlib.core.shards import map_shards
 from sftlib.core.tally import Drop, Tally, total
+
+ANY = (*CONTAINERS, ".conllu")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def clean_source(job: Job, workers: int) -> Tally:
     The lines of `kept` are those of the rows: the nth line tells where the nth row stood.
     Raises `DataError` when there is no row or more than `clean.max_dropped` of them are faulty.
     """
-    files = list_inputs(job.root, job.source.path, FORMATS[job.source.format].suffixes)
+    job, files = resolve(job)
     size = sum((job.root / file).stat().st_size for file in files)
     job.rows.mkdir(parents=True)
     job.ledger.mkdir(parents=True)
@@ -43,6 +47,26 @@ def clean_source(job: Job, workers: int) -> Tally:
     tally.check()
     check_faults(job, tally)
     return tally
+
+
+def resolve(job: Job) -> tuple[Job, list[str]]:
+    """The files of the source, and the job with its format found out where it says `auto`.
+
+    Raises `DataError` when two files would become one shard.
+    """
+    form: Any = job.source.format
+    suffixes = ANY if form == "auto" else FORMATS[form].suffixes
+    files = list_inputs(job.root, job.source.path, suffixes)
+    if form == "auto":
+        first = job.root / files[0]
+        form = detect_format(job.name, job.source, first, job.clean.max_line_bytes)
+        job = replace(job, source=replace(job.source, format=form))
+    shards: dict[str, str] = {}
+    for file in files:
+        other = shards.setdefault(shard_name(job.source.path, file), file)
+        if other != file:
+            raise DataError(f"{file} and {other} would become one shard: rename one of them")
+    return job, files
 
 
 def clean_file(job: Job, file: str) -> Tally:
@@ -53,7 +77,7 @@ def clean_file(job: Job, file: str) -> Tally:
         LineWriter(job.ledger / "dropped" / shard) as dropped,
     ):
         for line, result in records(job, file):
-            at = f"{file}:{line}"
+            at = place(file, line)
             tally.rows_in += 1
             if isinstance(result, Drop):
                 tally.dropped[str(result.reason)] += 1
@@ -71,14 +95,27 @@ def records(job: Job, file: str) -> Iterator[tuple[int, tuple[dict[str, Any], li
     """Yield (line, (fields of a row, what was changed in it) or a drop)."""
     form = FORMATS[job.source.format]
     for line, value in form.read(job.root / file, job.clean.max_line_bytes):
+        value = renamed(value, job.source.columns)
         record = value if isinstance(value, Drop) else form.parse(value, job.source)
         if isinstance(record, Drop):
             yield line, record
             continue
         record, changes = mend(record)
         drop = fault(record)
-        fields = {"id": content_id(record), "source": job.name, **record_to_json(record)}
-        yield line, drop or (fields, changes)
+        fields: dict[str, Any] = {"id": content_id(record), "source": job.name}
+        if job.source.meta:
+            fields["meta"] = {name: value[name] for name in job.source.meta if name in value}
+        yield line, drop or (fields | record_to_json(record), changes)
+
+
+def renamed(value: Any, columns: dict[str, str] | None) -> Any:
+    """The row with its fields under our names; a drop when one that is named is missing."""
+    if columns is None or not isinstance(value, dict):
+        return value
+    absent = next((theirs for theirs in columns.values() if theirs not in value), None)
+    if absent is not None:
+        return missing(absent, value)
+    return value | {ours: value[theirs] for ours, theirs in columns.items()}
 
 
 def shard_name(path: str, file: str) -> str:

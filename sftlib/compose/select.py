@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sftlib.compose.amounts import Row, drawn
 from sftlib.core.params import Params
-from sftlib.core.records import Labeled, record_from_json
+from sftlib.core.records import Chat, record_from_json, record_text
 from sftlib.core.tally import Drop
 
 
@@ -42,6 +42,6 @@ def best(rows: list[Row], scores: list[float], count: int) -> set[str]:
 def answer_length(row: Row) -> int:
     """Characters of the answers: Zhao et al., "Long Is More for Alignment" (arXiv 2402.04833)."""
     record = record_from_json(row)
-    if isinstance(record, Labeled):
-        return len(record.text)
+    if not isinstance(record, Chat):
+        return len(record_text(record))
     return sum(len(m.content) for m in record.messages if m.role == "assistant")

@@ -38,15 +38,37 @@ class Base:
 class Source:
     """Rows to build from: a file or a folder below data/raw.
 
+    labels: the labels there may be; null: any.
+    columns: our name of a field -> its name in the rows.
+    meta: fields that go along with a row, to split by (`curate.group`, `split.time`).
+    scheme: how tags mark spans; they are checked and become IOB2. null: plain tags.
     role: rows are dealt to the splits (build), are a given split (validation, test), or are an
         evaluation set that training must not have seen (against).
     priority: among duplicates, that of the source with the highest priority is kept.
     """
 
     path: str
-    format: Literal["chatterbot", "messages", "prompt_completion", "text_label"]
+    format: Literal[
+        "auto",
+        "alpaca",
+        "sharegpt",
+        "messages",
+        "prompt_completion",
+        "query_response",
+        "reply_tree",
+        "text_label",
+        "chatterbot",
+        "conll",
+        "conllu",
+        "folder_by_class",
+        "lines_by_class",
+        "aligned_files",
+    ]
     licence: str
     labels: tuple[str, ...] | None = None
+    columns: dict[str, str] | None = None
+    meta: tuple[str, ...] | None = None
+    scheme: Literal["iob1", "iob2", "bioes"] | None = None
     role: Literal["build", "validation", "test", "against"] = "build"
     priority: int = 0
 
@@ -218,13 +240,28 @@ def check_together(params: Params, faults: Faults) -> None:
         faults.add("sources", "at least one source is needed")
     for name, source in params.sources.items():
         check_path(f"sources.{name}.path", source.path, faults)
-        if (source.labels is not None) != (source.format == "text_label"):
-            wanted = "needs" if source.format == "text_label" else "takes no"
-            faults.add(f"sources.{name}.labels", f"format {source.format} {wanted} labels")
+        check_source(f"sources.{name}", source, faults)
     check_split(params, faults)
     check_compose(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
+
+
+# The keys of a source that only some formats know.
+LABELLED = ("text_label", "folder_by_class", "lines_by_class")
+CHATS = ("messages", "sharegpt", "alpaca", "prompt_completion", "query_response")
+ROWS_OF_FIELDS = (*CHATS, "text_label", "auto")
+
+
+def check_source(key: str, source: Source, faults: Faults) -> None:
+    for name, formats in (
+        ("labels", (*LABELLED, "auto")),
+        ("columns", ROWS_OF_FIELDS),
+        ("meta", ROWS_OF_FIELDS),
+        ("scheme", ("conll",)),
+    ):
+        if getattr(source, name) is not None and source.format not in formats:
+            faults.add(f"{key}.{name}", f"format {source.format} has no {name}")
 
 
 def check_split(params: Params, faults: Faults) -> None:

@@ -1,4 +1,8 @@
-"""What a row holds: a conversation or a labelled text, and the identity that follows from it."""
+"""What a row holds, and the identity that follows from it.
+
+A record is a conversation, a text with its label, or words with their tags. Numbers and objects in
+it come from JSON and go back to it unchanged.
+"""
 
 import hashlib
 import unicodedata
@@ -7,33 +11,51 @@ from typing import Any, TypeAlias
 
 import orjson
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation; `tool_calls` is the JSON text of a list."""
 
     role: str
     content: str
+    tool_calls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation whose assistant turns are learned."""
+    """A conversation whose assistant turns are learned; `tools` is the JSON text of a list."""
 
     messages: tuple[Message, ...]
+    tools: str | None = None
+
+
+Label: TypeAlias = str | float | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Labeled:
-    """A text and its class."""
+    """A text and its class, its classes or its score."""
 
     text: str
-    label: str
+    label: Label
 
 
-Record: TypeAlias = Chat | Labeled
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The words of a sentence and a tag for each."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+Record: TypeAlias = Chat | Labeled | Tagged
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal values: keys sorted, no spaces."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
@@ -43,15 +65,37 @@ def record_to_json(record: Record) -> dict[str, Any]:
     {'messages': [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]}
     """
     if isinstance(record, Labeled):
-        return {"text": record.text, "label": record.label}
-    return {"messages": [{"role": m.role, "content": m.content} for m in record.messages]}
+        label = list(record.label) if isinstance(record.label, tuple) else record.label
+        return {"text": record.text, "label": label}
+    if isinstance(record, Tagged):
+        return {"words": list(record.words), "tags": list(record.tags)}
+    fields: dict[str, Any] = {"messages": [message_to_json(m) for m in record.messages]}
+    if record.tools is not None:
+        fields["tools"] = orjson.loads(record.tools)
+    return fields
+
+
+def message_to_json(message: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls is not None:
+        fields["tool_calls"] = orjson.loads(message.tool_calls)
+    return fields
 
 
 def record_from_json(fields: dict[str, Any]) -> Record:
     """The inverse of `record_to_json`; other fields are passed over."""
     if "label" in fields:
-        return Labeled(fields["text"], fields["label"])
-    return Chat(tuple(Message(m["role"], m["content"]) for m in fields["messages"]))
+        label = fields["label"]
+        return Labeled(fields["text"], tuple(label) if isinstance(label, list) else label)
+    if "tags" in fields:
+        return Tagged(tuple(fields["words"]), tuple(fields["tags"]))
+    messages = tuple(message_from_json(turn) for turn in fields["messages"])
+    return Chat(messages, canonical_json(fields["tools"]) if "tools" in fields else None)
+
+
+def message_from_json(turn: dict[str, Any]) -> Message:
+    calls = canonical_json(turn["tool_calls"]) if "tool_calls" in turn else None
+    return Message(turn["role"], turn["content"], calls)
 
 
 def content_id(record: Record) -> str:
@@ -75,7 +119,9 @@ def record_text(record: Record) -> str:
     """All of a record as one text, the base of near-duplicate search."""
     if isinstance(record, Labeled):
         return record.text
-    return "\n".join(message.content for message in record.messages)
+    if isinstance(record, Tagged):
+        return " ".join(record.words)
+    return "\n".join(message.content + (message.tool_calls or "") for message in record.messages)
 
 
 def opening_text(record: Record) -> str:
@@ -83,8 +129,8 @@ def opening_text(record: Record) -> str:
 
     Every answer is learned, so two conversations that agree up to any answer agree up to the first.
     """
-    if isinstance(record, Labeled):
-        return record.text
+    if not isinstance(record, Chat):
+        return record_text(record)
     roles = [message.role for message in record.messages]
     return "\n".join(message.content for message in record.messages[: roles.index("assistant")])
 
@@ -93,5 +139,7 @@ def duplicate_key(record: Record) -> str:
     """Equal for records that differ only in what `normalise` removes."""
     if isinstance(record, Labeled):
         return digest(orjson.dumps([normalise(record.text), record.label]))
-    turns = [[message.role, normalise(message.content)] for message in record.messages]
-    return digest(orjson.dumps(turns))
+    if isinstance(record, Tagged):
+        return digest(orjson.dumps([normalise(" ".join(record.words)), record.tags]))
+    turns = [[m.role, normalise(m.content), m.tool_calls] for m in record.messages]
+    return digest(orjson.dumps([turns, record.tools]))

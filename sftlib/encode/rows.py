@@ -36,7 +36,7 @@ class Encoder:
 
     def encode(self, records: list[Record]) -> list[Encoded | Drop]:
         """Each record's ids and labels, or why there are none."""
-        rendered = [render(self.template, as_messages(record)) for record in records]
+        rendered = [self._render(record) for record in records]
         rows = [[] if isinstance(r, Drop) else self._pieces(r) for r in rendered]
         texts = [piece.text for row in rows for piece in row if piece.control is None]
         ids = iter(self.tokenizer.encode(texts))
@@ -51,6 +51,14 @@ class Encoder:
                 mask = [f for part, f in zip(parts, flags, strict=True) for _ in part]
                 result.append(self._limit(tokens, mask))
         return result
+
+    def _render(self, record: Record) -> Rendered | Drop:
+        tools = record.tools if isinstance(record, Chat) else None
+        messages = as_messages(record)
+        for text in filter(None, (tools, *(message.tool_calls for message in messages))):
+            if self.tokenizer.spells_control(text):
+                return Drop("control_token_in_tools", "a tool or its call spells a control token")
+        return render(self.template, messages, tools)
 
     def _pieces(self, rendered: Rendered) -> list[Piece]:
         pieces = list(self.tokenizer.pieces(rendered))
@@ -85,8 +93,14 @@ def learned(pieces: list[Piece]) -> list[bool]:
 
 
 def as_messages(record: Record) -> list[Message]:
-    """A labelled text is asked as a question whose answer is the label."""
+    """A labelled text is asked as a question whose answer is the label, a sentence its tags."""
+    if isinstance(record, Chat):
+        return list(record.messages)
     if isinstance(record, Labeled):
-        return [Message("user", record.text), Message("assistant", record.label)]
-    assert isinstance(record, Chat)
-    return list(record.messages)
+        label = record.label
+        answer = ", ".join(label) if isinstance(label, tuple) else str(label)
+        return [Message("user", record.text), Message("assistant", answer)]
+    return [
+        Message("user", " ".join(record.words)),
+        Message("assistant", " ".join(record.tags)),
+    ]

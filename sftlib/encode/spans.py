@@ -7,7 +7,7 @@ Example, with the ChatML template, of [user "Hi", assistant "Yo"]:
                                                            learned......
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jinja2 import TemplateError
 
@@ -34,12 +34,14 @@ class Rendered:
         return any(start <= position < end for start, end in self.answers)
 
 
-def render(template: ChatTemplate, messages: list[Message]) -> Rendered | Drop:
+def render(
+    template: ChatTemplate, messages: list[Message], tools: str | None = None
+) -> Rendered | Drop:
     """Render `messages` and find their parts; a drop when the template does not allow it."""
     try:
-        text = template.render(messages)
-        contents = find_contents(template, messages, text)
-        answers = find_answers(template, messages, text)
+        text = template.render(messages, tools)
+        contents = find_contents(template, messages, tools, text)
+        answers = find_answers(template, messages, tools, text)
     except TemplateError as error:
         return Drop("template_refused", str(error))
     if contents is None:
@@ -52,16 +54,18 @@ def render(template: ChatTemplate, messages: list[Message]) -> Rendered | Drop:
 
 
 def find_contents(
-    template: ChatTemplate, messages: list[Message], text: str
+    template: ChatTemplate, messages: list[Message], tools: str | None, text: str
 ) -> list[tuple[int, int]] | None:
     """Where the contents stand in `text`: rendered once with marks in their place.
 
     Templates may strip contents; nothing else may happen to them.
     """
-    marks = [unique_mark(number, text) for number in range(len(messages))]
-    marked = [Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)]
-    frame = template.render(marked)
-    for contents in ([m.content for m in messages], [m.content.strip() for m in messages]):
+    said = [m.content for m in messages if m.content]  # a tool call may come without a word
+    marks = [unique_mark(number, text) for number in range(len(said))]
+    unused = iter(marks)
+    marked = [replace(m, content=next(unused)) if m.content else m for m in messages]
+    frame = template.render(marked, tools)
+    for contents in (said, [content.strip() for content in said]):
         spans = fill(frame, marks, contents, text)
         if spans is not None:
             return spans
@@ -92,16 +96,16 @@ def unique_mark(number: int, text: str) -> str:
 
 
 def find_answers(
-    template: ChatTemplate, messages: list[Message], text: str
+    template: ChatTemplate, messages: list[Message], tools: str | None, text: str
 ) -> list[tuple[int, int]] | None:
     """The prefix property: each answer starts where the prompt that asks for it ends."""
     spans = []
     for number, message in enumerate(messages):
         if message.role != "assistant":
             continue
-        prompt = template.render(messages[:number], generation_prompt=True)
+        prompt = template.render(messages[:number], tools, generation_prompt=True)
         is_last = number == len(messages) - 1
-        whole = text if is_last else template.render(messages[: number + 1])
+        whole = text if is_last else template.render(messages[: number + 1], tools)
         if not whole.startswith(prompt) or not text.startswith(whole):
             return None
         spans.append((len(prompt), len(whole)))

@@ -13,7 +13,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sftlib.core.errors import DataError
-from sftlib.core.records import Message
+from sftlib.core.records import Message, message_to_json
 
 MAX_RENDERED_CHARACTERS = 50_000_000
 
@@ -39,14 +39,19 @@ class ChatTemplate:
         except TemplateError as error:
             raise DataError(f"{self._name}: not a template: {error}") from None
 
-    def render(self, messages: list[Message], generation_prompt: bool = False) -> str:
+    def render(
+        self, messages: list[Message], tools: str | None = None, generation_prompt: bool = False
+    ) -> str:
         """The text that the model reads for `messages`.
 
         Raises `jinja2.TemplateError` when the template refuses them.
         """
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = [message_to_json(message) for message in messages]
         stream = self._template.generate(
-            messages=turns, add_generation_prompt=generation_prompt, **self._tokens
+            messages=turns,
+            tools=None if tools is None else json.loads(tools),
+            add_generation_prompt=generation_prompt,
+            **self._tokens,
         )
         parts, size = [], 0
         for part in stream:

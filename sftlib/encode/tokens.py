@@ -43,6 +43,10 @@ class ChatTokenizer:
         batch = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         return [encoding.ids for encoding in batch]
 
+    def spells_control(self, text: str) -> bool:
+        """Whether a control token stands in `text`."""
+        return self._pattern.search(text) is not None
+
     def decode(self, ids: list[int]) -> str:
         """The text of ids, control tokens included."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
