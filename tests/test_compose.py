@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT, write_rows
 
@@ -109,11 +110,12 @@ def test_diverse_takes_no_copy_while_there_is_something_new(
 
 
 def test_ifd_compares_the_same_tokens_with_and_without_the_prompt(tiny_model: Path) -> None:
-    row = Encoded([5, 6, 7, 8, 9, 10], [NO_LOSS, NO_LOSS, 8, 9, 10, NO_LOSS])
+    labels = [NO_LOSS, NO_LOSS, 8, 9, 10, NO_LOSS]
+    row = Encoded(np.arange(5, 11), np.array(labels))
     whole, answer = answer_pair(row) or ({}, {})
     assert whole == {"input_ids": [5, 6, 7, 8, 9], "labels": [NO_LOSS] * 3 + [9, 10]}
     assert answer == {"input_ids": [8, 9], "labels": [9, 10]}
-    one_token = Encoded([5, 6, 7], [NO_LOSS, 7, NO_LOSS])
+    one_token = Encoded(np.arange(5, 8), np.array([NO_LOSS, 7, NO_LOSS]))
     assert answer_pair(one_token) is None
 
 

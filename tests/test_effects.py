@@ -130,9 +130,10 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
     fields = [{**f, "meta": {"date": "2026-01-09"}} for f in fields]
     splits = deal(fields, params.split, params.sources)
     encoded = Encoder(model, params.tokenize).encode([chat("hi " * 4, "yo " * 9), *rows[:4]])
-    sizes = [len(row.input_ids) for row in encoded if isinstance(row, Encoded)]
+    rows_of_ids = [e.input_ids.tolist() if isinstance(e, Encoded) else e for e in encoded]
+    sizes = [len(ids) for ids in rows_of_ids if isinstance(ids, list)]
     packs = best_fit(sizes, params.tokenize.tokens_per_pack)
-    return [cleaned, curated(rows, params.curate), [splits, leaks(params)], encoded, packs]
+    return [cleaned, curated(rows, params.curate), [splits, leaks(params)], rows_of_ids, packs]
 
 
 def curated(rows: list[Record], curate: Curate) -> list[object]:

@@ -1,18 +1,24 @@
 """Chat templates, masks and packs."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from conftest import CHATML
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
-from sftlib.core.records import Chat, Message
+from sftlib.core.records import Chat, Message, canonical_json
 from sftlib.core.tally import Drop
+from sftlib.encode.fast import load_fast
 from sftlib.encode.packing import best_fit
+from sftlib.encode.plain import is_plain
 from sftlib.encode.rows import Encoded, Encoder
 from sftlib.encode.spans import render
 from sftlib.encode.template import ChatTemplate
@@ -33,7 +39,7 @@ def encode(model: Path, chat: Chat) -> Encoded:
 
 def learned_texts(model: Path, encoded: Encoded) -> list[str]:
     tokenizer, runs, run = encoder(model).tokenizer, [], []
-    for label in [*encoded.labels, NO_LOSS]:
+    for label in [*encoded.labels.tolist(), NO_LOSS]:
         if label != NO_LOSS:
             run.append(label)
         elif run:
@@ -47,7 +53,7 @@ def test_rendering_and_ids_equal_those_of_transformers(tiny_model: Path) -> None
     theirs = AutoTokenizer.from_pretrained(tiny_model)
     text = theirs.apply_chat_template(messages, tokenize=False)
     assert ChatTemplate(tiny_model).render(list(DIALOGUE.messages)) == text
-    ours = encoder(tiny_model).tokenizer.decode(encode(tiny_model, DIALOGUE).input_ids)
+    ours = encoder(tiny_model).tokenizer.decode(encode(tiny_model, DIALOGUE).input_ids.tolist())
     assert ours == text
 
 
@@ -65,7 +71,7 @@ def test_labels_line_up_with_logits(tiny_model: Path) -> None:
 
 def test_spelled_control_tokens_stay_text(tiny_model: Path) -> None:
     chat = Chat((Message("user", "<|im_end|>"), Message("assistant", "a<|im_start|>b")))
-    ids = encode(tiny_model, chat).input_ids
+    ids = encode(tiny_model, chat).input_ids.tolist()
     assert (ids.count(0), ids.count(1)) == (2, 2)  # those of the two turns
     assert learned_texts(tiny_model, encode(tiny_model, chat)) == ["a<|im_start|>b<|im_end|>"]
 
@@ -138,7 +144,7 @@ def test_any_content_comes_back(tiny_model: Path, texts: list[str]) -> None:
     encoded = encode(tiny_model, chat)
     tokenizer = encoder(tiny_model).tokenizer
     rendered = ChatTemplate(tiny_model).render(list(chat.messages))
-    assert tokenizer.decode(encoded.input_ids) == rendered
+    assert tokenizer.decode(encoded.input_ids.tolist()) == rendered
 
 
 @given(st.lists(st.integers(1, 100), max_size=50))
@@ -158,3 +164,105 @@ def test_missing_template(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(Exception, match="has no chat template"):
         ChatTemplate(tmp_path)
+
+
+BRANCHING = (
+    "{% for m in messages %}{% if 'x' in m['content'] %}<x>{% endif %}{{ m['role'] }}:"
+    "{{ m['content'] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+)
+ALIASED = "{% for m in messages %}{% set c = m['content'] %}{{ c }}<|im_end|>{% endfor %}"
+WHOLE = "{% for m in messages %}{{ m }}<|im_end|>{% endfor %}"
+NEXT = "{% for m in messages %}{{ m.content }}{{ loop.nextitem.content }}<|im_end|>{% endfor %}"
+SLICED = "{% for m in messages[1:] %}{{ m.content }}<|im_end|>{% endfor %}"
+FIRST = (
+    "{% for m in messages %}{% if loop.first and messages[0]['role'] != 'system' %}Be good."
+    "<|im_end|>{% endif %}{{ m.role + ': ' + m.content.strip() + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "plain"),
+    [
+        (CHATML, True),
+        (FIRST, True),
+        (MISTRAL, True),
+        (PLAIN, True),
+        (GEMMA, False),  # sets a name
+        (BRANCHING, False),
+        (ALIASED, False),
+        (WHOLE, False),
+        (NEXT, False),
+        (SLICED, False),
+    ],
+)
+def test_which_templates_are_plain(source: str, plain: bool) -> None:
+    assert is_plain(ImmutableSandboxedEnvironment(), source) == plain
+
+
+TOKENS = ["<|im_end|>", "<|im_start|>", "\ue0000\ue001", *"ab x\n\t0é你🙂\x04"]
+CONTENTS = st.lists(st.sampled_from(TOKENS), max_size=8).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    source=st.sampled_from([CHATML, FIRST, MISTRAL, GEMMA, PLAIN, BRANCHING]),
+    contents=st.lists(CONTENTS, min_size=2, max_size=6).filter(lambda c: len(c) % 2 == 0),
+)
+def test_shapes_and_the_fast_tokenizer_change_nothing(
+    tiny_model: Path, tmp_path_factory, source: str, contents: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("template")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_model / file, folder / file)
+    (folder / "chat_template.jinja").write_text(source)
+    roles = ("user", "assistant")
+    chat = Chat(tuple(Message(roles[i % 2], text) for i, text in enumerate(contents)))
+    quick, slow = encoder(folder), encoder(folder)
+    assert quick.tokenizer._fast is not None
+    slow.template.is_plain, slow.tokenizer._fast = False, None
+    (found,), (expected,) = quick.encode([chat]), slow.encode([chat])
+    if isinstance(expected, Drop):
+        assert found == expected
+    else:
+        assert found.input_ids.tolist() == expected.input_ids.tolist()
+        assert found.labels.tolist() == expected.labels.tolist()
+
+
+def test_a_library_that_differs_is_not_used(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    reference = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
+    reference.encode_special_tokens = True
+    assert load_fast(tiny_model / "tokenizer.json", reference) is not None
+    config = json.loads((tiny_model / "tokenizer.json").read_text())
+    config["model"]["merges"] = config["model"]["merges"][:3]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(config))
+    assert load_fast(tmp_path / "tokenizer.json", reference) is None
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert load_fast(tmp_path / "tokenizer.json", reference) is None
+
+
+def test_tools_reach_the_template_and_cannot_bring_control_tokens(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    source = (
+        "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.role }}:"
+        "{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}"
+        "<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+    )
+    (tmp_path / "chat_template.jinja").write_text(source)
+
+    def using(argument: str) -> Chat:
+        call = {"type": "function", "function": {"name": "add", "arguments": {"a": argument}}}
+        calling = Message("assistant", "", canonical_json([call]))
+        turns = (Message("user", "Hi"), calling, Message("tool", "2"), Message("assistant", "Yo"))
+        return Chat(turns, canonical_json([{"name": "add"}]))
+
+    good, hostile = encoder(tmp_path).encode([using("1"), using("<|im_end|>")])
+    assert isinstance(good, Encoded)
+    call = '{"arguments": {"a": "1"}, "name": "add"}<|im_end|>'
+    assert learned_texts(tmp_path, good) == [call, "Yo<|im_end|>"]
+    text = encoder(tmp_path).tokenizer.decode(good.input_ids.tolist())
+    assert text.startswith('[{"name": "add"}]user:Hi<|im_end|>assistant:')
+    assert hostile == Drop("control_token_in_tools", "a tool or its call spells a control token")

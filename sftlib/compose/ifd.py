@@ -48,15 +48,16 @@ def answer_pair(row: Encoded) -> tuple[dict[str, list[int]], dict[str, list[int]
 
     The first has nothing before it in the answer alone, so it can be predicted in one of them only.
     """
-    last = max(position for position, label in enumerate(row.labels) if label != NO_LOSS)
+    ids, labels = row.input_ids.tolist(), row.labels.tolist()
+    last = max(position for position, label in enumerate(labels) if label != NO_LOSS)
     first = last
-    while first > 0 and row.labels[first - 1] != NO_LOSS:
+    while first > 0 and labels[first - 1] != NO_LOSS:
         first -= 1
     if first == last:
         return None
-    labels = [NO_LOSS] * (first + 1) + row.labels[first + 1 : last + 1]
-    whole = {"input_ids": row.input_ids[: last + 1], "labels": labels}
-    answer = {"input_ids": row.input_ids[first + 1 : last + 1], "labels": labels[first + 1 :]}
+    counted = [NO_LOSS] * (first + 1) + labels[first + 1 : last + 1]
+    whole = {"input_ids": ids[: last + 1], "labels": counted}
+    answer = {"input_ids": ids[first + 1 : last + 1], "labels": counted[first + 1 :]}
     return whole, answer
 
 

@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
+import pyarrow
+import pyarrow.compute
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.records import record_from_json
 from sftlib.core.rows import LineWriter, list_shards, read_lines
 from sftlib.core.tally import Drop, Tally, total
 from sftlib.encode.packing import best_fit
-from sftlib.encode.rows import Encoded, Encoder
+from sftlib.encode.rows import Encoded, Encoder, Ids
 
 ROWS_PER_BATCH = 1000
 FEATURES = datasets.Features(
@@ -27,6 +31,15 @@ FEATURES = datasets.Features(
 )
 
 
+@dataclass
+class Columns:
+    """The rows of a split, in the order in which they were read."""
+
+    ids: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    encoded: list[Encoded] = field(default_factory=list)
+
+
 def encode_split(
     encoder: Encoder, split: Path, origins: dict[str, str], ledger: Path
 ) -> tuple[datasets.Dataset, dict[str, Any]]:
@@ -35,7 +48,7 @@ def encode_split(
     origins: row id -> where it stood in the raw data, which goes on into `ledger`.
     """
     tallies: dict[str, Tally] = {}
-    rows: list[dict[str, Any]] = []
+    columns = Columns()
     for shard in list_shards(split):
         with (
             LineWriter(ledger / "kept" / split.name / shard) as kept,
@@ -51,8 +64,11 @@ def encode_split(
                 else:
                     tally.kept += 1
                     kept.write({**at, "tokens": len(encoded.input_ids)})
-                    rows.append(row_of(fields, encoded))
-    return in_packs(rows, encoder.params.tokens_per_pack), metrics_of(rows, tallies)
+                    columns.ids.append(fields["id"])
+                    columns.sources.append(fields["source"])
+                    columns.encoded.append(encoded)
+    rows = in_packs(columns, encoder.params.tokens_per_pack)
+    return rows, metrics_of(columns, tallies)
 
 
 def encode_shard(encoder: Encoder, path: Path) -> Iterator[tuple[dict[str, Any], Encoded | Drop]]:
@@ -63,29 +79,40 @@ def encode_shard(encoder: Encoder, path: Path) -> Iterator[tuple[dict[str, Any],
         )
 
 
-def row_of(fields: dict[str, Any], encoded: Encoded) -> dict[str, Any]:
-    return {
-        "id": fields["id"],
-        "source": fields["source"],
-        "input_ids": encoded.input_ids,
-        "labels": encoded.labels,
-    }
+def in_packs(columns: Columns, tokens_per_pack: int) -> datasets.Dataset:
+    """The rows, those of one pack together."""
+    packs = best_fit([len(row.input_ids) for row in columns.encoded], tokens_per_pack)
+    order = sorted(range(len(packs)), key=lambda row: (packs[row], row))
+    batches = [
+        record_batch(columns, packs, order[start : start + ROWS_PER_BATCH])
+        for start in range(0, len(order), ROWS_PER_BATCH)
+    ]
+    table = pyarrow.Table.from_batches(batches, FEATURES.arrow_schema)
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=FEATURES))
 
 
-def in_packs(rows: list[dict[str, Any]], tokens_per_pack: int) -> datasets.Dataset:
-    packs = best_fit([len(row["input_ids"]) for row in rows], tokens_per_pack)
-    order = sorted(range(len(rows)), key=lambda row: (packs[row], row))
-    for row, pack in zip(rows, packs, strict=True):
-        row["pack"] = pack
-    columns = {name: [rows[row][name] for row in order] for name in FEATURES}
-    return datasets.Dataset.from_dict(columns, features=FEATURES)
+def record_batch(columns: Columns, packs: list[int], rows: list[int]) -> pyarrow.RecordBatch:
+    arrays = [
+        pyarrow.array([columns.ids[row] for row in rows], pyarrow.string()),
+        pyarrow.array([columns.sources[row] for row in rows], pyarrow.string()),
+        pyarrow.array([packs[row] for row in rows], pyarrow.int32()),
+        lists([columns.encoded[row].input_ids for row in rows]),
+        lists([columns.encoded[row].labels for row in rows]),
+    ]
+    return pyarrow.RecordBatch.from_arrays(arrays, schema=FEATURES.arrow_schema)
 
 
-def metrics_of(rows: list[dict[str, Any]], tallies: dict[str, Tally]) -> dict[str, Any]:
-    learned = sum(sum(label != NO_LOSS for label in row["labels"]) for row in rows)
+def lists(rows: list[Ids]) -> pyarrow.ListArray:
+    """Arrays of int32 as one column, without a Python object for each number."""
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    return pyarrow.ListArray.from_arrays(offsets, np.concatenate(rows))
+
+
+def metrics_of(columns: Columns, tallies: dict[str, Tally]) -> dict[str, Any]:
+    learned = sum(int((row.labels != NO_LOSS).sum()) for row in columns.encoded)
     return {
         **total(tallies.values()).to_json(),
-        "tokens": sum(len(row["input_ids"]) for row in rows),
+        "tokens": sum(len(row.input_ids) for row in columns.encoded),
         "learned_tokens": learned,
         "by_source": {source: tallies[source].to_json() for source in sorted(tallies)},
     }
@@ -97,5 +124,6 @@ def length_histogram(
     """Lines (split, tokens up to, rows) of a table: how many rows are how long."""
     yield ["split", "tokens", "rows"]
     for name, rows in splits.items():
-        counts = Counter((len(ids) + width - 1) // width * width for ids in rows["input_ids"])
+        sizes = pyarrow.compute.list_value_length(rows.data.column("input_ids")).to_pylist()
+        counts = Counter((size + width - 1) // width * width for size in sizes)
         yield from ([name, tokens, counts[tokens]] for tokens in sorted(counts))

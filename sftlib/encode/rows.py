@@ -1,20 +1,27 @@
 """A record -> input ids and labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Labeled, Message, Record
 from sftlib.core.tally import Drop
+from sftlib.encode.shapes import Shape, mark, shape_of
 from sftlib.encode.spans import Rendered, render
 from sftlib.encode.template import ChatTemplate
 from sftlib.encode.tokens import ChatTokenizer, Piece
 
+Ids = NDArray[np.int32]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
-    """Token ids of a row, and at each position the id to predict there, or -100.
+    """Token ids of a row, and at each position the id to predict there, or -100; both [T].
 
     labels[t] belongs to the logits at t, so it is input_ids[t + 1] where that token is learned:
 
@@ -22,8 +29,8 @@ class Encoded:
         labels          -100       -100    Yo  <|im_end|>  -100  -100
     """
 
-    input_ids: list[int]
-    labels: list[int]
+    input_ids: Ids
+    labels: Ids
 
 
 class Encoder:
@@ -33,28 +40,42 @@ class Encoder:
         self.template = ChatTemplate(model)
         self.tokenizer = ChatTokenizer(model, self.template.eos_token)
         self.params = params
+        self._shapes: dict[tuple[str, ...], Shape | None] = {}
 
     def encode(self, records: list[Record]) -> list[Encoded | Drop]:
         """Each record's ids and labels, or why there are none."""
-        rendered = [self._render(record) for record in records]
-        rows = [[] if isinstance(r, Drop) else self._pieces(r) for r in rendered]
-        texts = [piece.text for row in rows for piece in row if piece.control is None]
-        ids = iter(self.tokenizer.encode(texts))
-        result: list[Encoded | Drop] = []
-        for found, row in zip(rendered, rows, strict=True):
-            parts = [[p.control] if p.control is not None else next(ids) for p in row]
-            if isinstance(found, Drop):
-                result.append(found)
-            else:
-                flags = learned(row)
-                tokens = [token for part in parts for token in part]
-                mask = [f for part, f in zip(parts, flags, strict=True) for _ in part]
-                result.append(self._limit(tokens, mask))
-        return result
+        cut = [self._cut(record) for record in records]
+        whole = [pieces for pieces in cut if not isinstance(pieces, Drop)]
+        encoded = iter(self._assemble(whole))
+        return [pieces if isinstance(pieces, Drop) else next(encoded) for pieces in cut]
 
-    def _render(self, record: Record) -> Rendered | Drop:
-        tools = record.tools if isinstance(record, Chat) else None
+    def _cut(self, record: Record) -> list[Piece] | Drop:
+        """The pieces of a record, by its shape if it has one, else by rendering it."""
         messages = as_messages(record)
+        tools = record.tools if isinstance(record, Chat) else None
+        if self.template.is_plain and tools is None:
+            roles = tuple(message.role for message in messages)
+            if roles not in self._shapes:
+                self._shapes[roles] = self._learn_shape(roles)
+            shape = self._shapes[roles]
+            pieces = None if shape is None else shape.fill(messages)
+            if pieces is not None:
+                return pieces
+        rendered = self._render(messages, tools)
+        return rendered if isinstance(rendered, Drop) else self._pieces(rendered)
+
+    def _learn_shape(self, roles: tuple[str, ...]) -> Shape | None:
+        """The shape of conversations with these roles; None when the template refuses them."""
+        marked = [Message(role, mark(number)) for number, role in enumerate(roles)]
+        rendered = self._render(marked, None)
+        if isinstance(rendered, Drop):
+            return None
+        spaced = [Message(role, f" {mark(number)} ") for number, role in enumerate(roles)]
+        frame = self.template.render(spaced)
+        stripped = [message.content not in frame for message in spaced]
+        return shape_of(self._pieces(rendered), stripped)
+
+    def _render(self, messages: list[Message], tools: str | None) -> Rendered | Drop:
         for text in filter(None, (tools, *(message.tool_calls for message in messages))):
             if self.tokenizer.spells_control(text):
                 return Drop("control_token_in_tools", "a tool or its call spells a control token")
@@ -69,15 +90,40 @@ class Encoder:
             pieces.append(Piece("", self.tokenizer.eos, True))
         return pieces
 
-    def _limit(self, tokens: list[int], mask: list[bool]) -> Encoded | Drop:
+    def _assemble(self, rows: list[list[Piece]]) -> Iterator[Encoded | Drop]:
+        """Tokenise the texts of all rows at once, and lay the ids of each row end to end."""
+        pieces = [piece for row in rows for piece in row]
+        controls = np.array([-1 if p.control is None else p.control for p in pieces], np.int64)
+        is_text = controls < 0
+        ids_of_texts, counts_of_texts = self.tokenizer.encode(
+            [piece.text for piece in pieces if piece.control is None]
+        )
+        counts = np.ones(len(pieces), np.int64)
+        counts[is_text] = counts_of_texts
+        from_text = np.repeat(is_text, counts)
+        ids = np.empty(int(counts.sum()), np.int32)
+        ids[from_text] = ids_of_texts
+        ids[~from_text] = controls[~is_text]
+        flags = [flag for row in rows for flag in learned(row)]
+        targets = np.where(np.repeat(np.array(flags, bool), counts), ids, NO_LOSS)
+        labels = np.append(targets[1:], NO_LOSS).astype(np.int32)
+        ends = np.cumsum(counts)[np.cumsum([len(row) for row in rows]) - 1] if rows else []
+        start = 0
+        for end in map(int, ends):
+            labels[end - 1] = NO_LOSS  # what follows is another row
+            yield self._limit(ids[start:end], labels[start:end])
+            start = end
+
+    def _limit(self, ids: Ids, labels: Ids) -> Encoded | Drop:
         limit = self.params.max_tokens
-        if len(tokens) > limit and self.params.too_long == "drop":
-            return Drop("too_long", f"{len(tokens)} tokens, tokenize.max_tokens is {limit}")
-        targets = [t if m else NO_LOSS for t, m in zip(tokens, mask, strict=True)]
-        labels = [*targets[1:limit], NO_LOSS]
-        if all(label == NO_LOSS for label in labels):
+        if len(ids) > limit:
+            if self.params.too_long == "drop":
+                return Drop("too_long", f"{len(ids)} tokens, tokenize.max_tokens is {limit}")
+            ids, labels = ids[:limit].copy(), labels[:limit].copy()
+            labels[-1] = NO_LOSS
+        if (labels == NO_LOSS).all():
             return Drop("no_answer_left", f"the answer begins after {limit} tokens")
-        return Encoded(tokens[:limit], labels)
+        return Encoded(ids, labels)
 
 
 def learned(pieces: list[Piece]) -> list[bool]:

@@ -58,18 +58,20 @@ def find_contents(
 ) -> list[tuple[int, int]] | None:
     """Where the contents stand in `text`: rendered once with marks in their place.
 
-    Templates may strip contents; nothing else may happen to them.
+    Templates may strip contents, which shows by the spaces around the marks; nothing else may
+    happen to them.
     """
     said = [m.content for m in messages if m.content]  # a tool call may come without a word
     marks = [unique_mark(number, text) for number in range(len(said))]
     unused = iter(marks)
-    marked = [replace(m, content=next(unused)) if m.content else m for m in messages]
+    marked = [replace(m, content=f" {next(unused)} ") if m.content else m for m in messages]
     frame = template.render(marked, tools)
-    for contents in (said, [content.strip() for content in said]):
-        spans = fill(frame, marks, contents, text)
-        if spans is not None:
-            return spans
-    return None
+    for number, mark in enumerate(marks):
+        if f" {mark} " in frame:
+            marks[number] = f" {mark} "
+        else:
+            said[number] = said[number].strip()
+    return fill(frame, marks, said, text)
 
 
 def fill(

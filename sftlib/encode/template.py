@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sftlib.core.errors import DataError
 from sftlib.core.records import Message, message_to_json
+from sftlib.encode.plain import is_plain
 
 MAX_RENDERED_CHARACTERS = 50_000_000
 
@@ -34,8 +35,10 @@ class ChatTemplate:
         environment.filters["tojson"] = to_json
         environment.globals["raise_exception"] = raise_exception
         self._name = f"{folder}/chat_template.jinja"
+        source = template_source(folder, config)
         try:
-            self._template = environment.from_string(template_source(folder, config))
+            self._template = environment.from_string(source)
+            self.is_plain = is_plain(environment, source)
         except TemplateError as error:
             raise DataError(f"{self._name}: not a template: {error}") from None
 
