@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from sftlib.core.config import Bounds, Faults, Pattern, build, load_yaml
+from sftlib.core.operators import Operator, operator_faults
 
 # Keys name files and stand in commands, so nothing that a shell or a path could read differently.
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, _ and -")]
@@ -45,8 +46,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Clean:
+    """`max_dropped` limits faulty rows, `min_kept` what operators may take of the sound ones."""
+
     max_dropped: Share
     max_line_bytes: Positive
+    min_kept: Share | None = None
+    operators: tuple[Operator, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,8 @@ def check_together(params: Params, faults: Faults) -> None:
         if (source.labels is not None) != (source.format == "text_label"):
             wanted = "needs" if source.format == "text_label" else "takes no"
             faults.add(f"sources.{name}.labels", f"format {source.format} {wanted} labels")
+    for key, message in operator_faults(params.clean.operators or ()):
+        faults.add(f"clean.operators{key}", message)
     if params.split.validation + params.split.test >= 1:
         faults.add("split", "validation and test leave no rows for training")
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
