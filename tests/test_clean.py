@@ -22,7 +22,7 @@ def clean(
     path.write_bytes(content)
     source = Source(f"data/raw/{name}", format, "CC0-1.0", **more)
     rows, ledger = root / "rows", root / "ledger"
-    job = Job("x", source, Clean(max_dropped, 1000), root, rows, ledger)
+    job = Job("x", source, Clean(max_dropped, 1000, None, None), root, rows, ledger)
     return clean_source(job, workers=1)
 
 
@@ -124,7 +124,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data/raw/x").mkdir(parents=True)
     (tmp_path / "data/raw/x/a.jsonl").symlink_to("/etc/passwd")
     source = Source("data/raw/x", "messages", "CC0-1.0")
-    job = Job("x", source, Clean(1, 100), tmp_path, tmp_path / "r", tmp_path / "l")
+    job = Job("x", source, Clean(1, 100, None, None), tmp_path, tmp_path / "r", tmp_path / "l")
     with pytest.raises(DataError, match=r"data/raw/x/a.jsonl is a symbolic link"):
         clean_source(job, workers=1)
 

@@ -33,8 +33,10 @@ from sftlib.train.model import load_model
 
 PARAMS = load_params(ROOT / "params.yaml")
 DATA = {
-    "clean.max_dropped": 0.9,
+    "clean.max_dropped": 0.1,
     "clean.max_line_bytes": 20,
+    "clean.min_kept": 1.0,
+    "clean.operators": None,
     "curate.near_duplicates": None,
     "curate.near_duplicates.threshold": 0.95,
     "curate.near_duplicates.ngram": 12,
@@ -115,7 +117,12 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
     """What the data stages make of a few rows."""
     raw = folder / "data/raw/about.jsonl"
     raw.parent.mkdir(parents=True)
-    raw.write_text('{"prompt": "how old?", "completion": "9"}\n{"prompt": 1}\n')
+    good, faulty, echo = (
+        '{"prompt": "how old?", "completion": "9"}',
+        '{"prompt": 1}',
+        '{"prompt": "a b c d e", "completion": "a b c d e"}',
+    )
+    raw.write_text("\n".join((good, faulty, echo)))
     rooms = (folder, folder / "rows", folder / "ledger")
     try:
         job = Job("about", params.sources["about"], params.clean, *rooms)
@@ -159,6 +166,7 @@ def leaks(params: Params) -> dict[str, Leak]:
 @pytest.mark.parametrize("key", DATA)
 def test_data_keys(key: str, tiny_model: Path, tmp_path: Path) -> None:
     start = changed(PARAMS, "tokenize.max_tokens", 60)
+    start = changed(start, "clean.max_dropped", 0.5)
     before = data_built(start, tiny_model, tmp_path / "a")
     after = data_built(changed(start, key, DATA[key]), tiny_model, tmp_path / "b")
     different = [number for number in range(5) if before[number] != after[number]]

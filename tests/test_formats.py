@@ -25,7 +25,7 @@ def clean(root: Path, files: dict[str, bytes | str], format: str, **more: Any) -
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     source = Source("data/raw/x", format, "CC0-1.0", **more)
-    job = Job("x", source, Clean(1.0, 10_000), root, root / "rows", root / "ledger")
+    job = Job("x", source, Clean(1.0, 10_000, None, None), root, root / "rows", root / "ledger")
     return clean_source(job, workers=1)
 
 

@@ -1,10 +1,10 @@
-"""The closed set of reasons for which a row is dropped or changed while it is cleaned."""
+"""The closed sets of reasons for which a row is dropped, changed or flagged while it is cleaned."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a row was dropped."""
+    """Why a row was dropped as faulty: it cannot be learned from."""
 
     NOT_UTF8 = "not_utf8"
     LINE_TOO_LONG = "line_too_long"
@@ -23,7 +23,34 @@ class Reason(StrEnum):
     BAD_TAGS = "bad_tags"
 
 
+class Removal(StrEnum):
+    """Why an operator dropped a sound row: `clean.operators` does not want it."""
+
+    EMPTIED = "emptied"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    REPETITIVE = "repetitive"
+    LANGUAGE = "language"
+    SCRIPT_MIX = "script_mix"
+    REFUSAL = "refusal"
+    EMPTY_ANSWER = "empty_answer"
+    ECHO = "echo"
+    TRUNCATED_ANSWER = "truncated_answer"
+    URL_ONLY = "url_only"
+    PII = "pii"
+    SECRET = "secret"
+    REGEX = "regex"
+
+
+class Flag(StrEnum):
+    """What was noted of a row that was kept; with `pii` or `secret` follows the kind."""
+
+    PROFANITY = "profanity"
+    PII = "pii"
+    SECRET = "secret"
+
+
 class Change(StrEnum):
-    """What was changed in a row that was kept."""
+    """What was changed in a row that was kept; mending operators add their own names."""
 
     UNANSWERED_TURN_CUT = "unanswered_turn_cut"

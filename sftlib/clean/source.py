@@ -11,10 +11,13 @@ from sftlib.clean.detect import detect_format
 from sftlib.clean.fields import missing
 from sftlib.clean.formats import CONTAINERS, FORMATS, place
 from sftlib.clean.inputs import list_inputs
+from sftlib.clean.operators.apply import Notes, operate
+from sftlib.clean.operators.table import prepare
+from sftlib.clean.reasons import Reason
 from sftlib.core.errors import DataError
 from sftlib.core.params import Clean, Source
-from sftlib.core.records import content_id, record_to_json
-from sftlib.core.rows import LineWriter, list_shards, read_lines
+from sftlib.core.records import Record, content_id, record_to_json
+from sftlib.core.rows import LineWriter, read_folder
 from sftlib.core.shards import map_shards
 from sftlib.core.tally import Drop, Tally, total
 
@@ -76,36 +79,46 @@ def clean_file(job: Job, file: str) -> Tally:
         LineWriter(job.ledger / "kept" / shard) as kept,
         LineWriter(job.ledger / "dropped" / shard) as dropped,
     ):
-        for line, result in records(job, file):
+        for line, result in cleaned(job, file):
             at = place(file, line)
             tally.rows_in += 1
             if isinstance(result, Drop):
                 tally.dropped[str(result.reason)] += 1
                 dropped.write({"at": at, "reason": result.reason, "detail": result.detail})
                 continue
-            fields, changes = result
+            fields, notes = result
             tally.kept += 1
-            tally.changed.update(changes)
+            tally.changed.update(notes.changed)
+            tally.flagged.update(notes.flags)
+            if notes.language:
+                tally.languages[notes.language] += 1
             rows.write(fields)
-            kept.write({"id": fields["id"], "at": at} | ({"changed": changes} if changes else {}))
+            kept.write({"id": fields["id"], "at": at, **notes.to_json()})
     return tally
 
 
-def records(job: Job, file: str) -> Iterator[tuple[int, tuple[dict[str, Any], list[str]] | Drop]]:
-    """Yield (line, (fields of a row, what was changed in it) or a drop)."""
-    form = FORMATS[job.source.format]
-    for line, value in form.read(job.root / file, job.clean.max_line_bytes):
-        value = renamed(value, job.source.columns)
+def cleaned(job: Job, file: str) -> Iterator[tuple[int, tuple[dict[str, Any], Notes] | Drop]]:
+    """Yield (line, (fields of a row, what happened to it) or a drop)."""
+    form, steps = FORMATS[job.source.format], prepare(job.clean.operators)
+    for line, given in form.read(job.root / file, job.clean.max_line_bytes):
+        value, notes = renamed(given, job.source.columns), Notes()
         record = value if isinstance(value, Drop) else form.parse(value, job.source)
+        record = record if isinstance(record, Drop) else sound(record, notes)
+        record = record if isinstance(record, Drop) else operate(record, steps, notes)
         if isinstance(record, Drop):
             yield line, record
             continue
-        record, changes = mend(record)
-        drop = fault(record)
         fields: dict[str, Any] = {"id": content_id(record), "source": job.name}
         if job.source.meta:
             fields["meta"] = {name: value[name] for name in job.source.meta if name in value}
-        yield line, drop or (fields | record_to_json(record), changes)
+        yield line, (fields | record_to_json(record), notes)
+
+
+def sound(record: Record, notes: Notes) -> Record | Drop:
+    """The record without what cannot be learned, or its fault."""
+    mended, changes = mend(record)
+    notes.changed += changes
+    return fault(mended) or mended
 
 
 def renamed(value: Any, columns: dict[str, str] | None) -> Any:
@@ -126,24 +139,31 @@ def shard_name(path: str, file: str) -> str:
 
 
 def check_faults(job: Job, tally: Tally) -> None:
-    path, allowed = job.source.path, job.clean.max_dropped
+    """Raise `DataError` for no rows, for too many faulty ones, and for too few that are left."""
+    path, clean = job.source.path, job.clean
     if tally.rows_in == 0:
         raise DataError(f"{path} holds no rows: every file of it is empty")
-    faulty = tally.dropped.total()
-    if faulty > allowed * tally.rows_in or not tally.kept:
-        examples = "\n  ".join(first_examples(job.ledger / "dropped"))
+    faulty = sum(tally.dropped[reason] for reason in Reason)
+    sound = tally.rows_in - faulty
+    if faulty > clean.max_dropped * tally.rows_in or not sound:
         raise DataError(
             f"sources.{job.name}: {faulty} of {tally.rows_in} rows are faulty, more than "
-            f"clean.max_dropped ({allowed:g}) allows:\n  {examples}\n"
+            f"clean.max_dropped ({clean.max_dropped:g}) allows:\n  {examples(job)}\n"
             "mend the rows or the source's format, or raise clean.max_dropped in params.yaml"
+        )
+    least = clean.min_kept or 0.0
+    if tally.kept < least * sound or not tally.kept:
+        raise DataError(
+            f"sources.{job.name}: operators leave {tally.kept} of {sound} sound rows, less than "
+            f"clean.min_kept ({least:g}) asks for:\n  {examples(job)}\n"
+            "look at the rows with `sft why`, then change clean.operators or clean.min_kept"
         )
 
 
-def first_examples(dropped: Path) -> Iterator[str]:
+def examples(job: Job) -> str:
     """The first row of each reason."""
-    seen = set()
-    for shard in list_shards(dropped):
-        for drop in read_lines(dropped / shard):
-            if drop["reason"] not in seen:
-                seen.add(drop["reason"])
-                yield f"{drop['at']}: {drop['reason']}: {drop['detail']}"
+    found: dict[str, str] = {}
+    for drop in read_folder(job.ledger / "dropped"):
+        shown = f"{drop['at']}: {drop['reason']}: {drop['detail']}"
+        found.setdefault(drop["reason"], shown)
+    return "\n  ".join(found.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sftlib.core.errors import UsageError
@@ -87,6 +87,10 @@ def remember_lines(node: Any, key: str, lines: dict[str, int]) -> None:
             child = f"{key}.{name}" if key else str(name)
             lines[child] = node.lc.key(name)[0] + 1
             remember_lines(node[name], child, lines)
+    elif isinstance(node, CommentedSeq):
+        for i, item in enumerate(node):
+            lines[f"{key}[{i}]"] = node.lc.item(i)[0] + 1
+            remember_lines(item, f"{key}[{i}]", lines)
 
 
 def convert(kind: Any, node: Any, key: str, faults: Faults) -> Any:
@@ -98,10 +102,12 @@ def convert(kind: Any, node: Any, key: str, faults: Faults) -> Any:
         base, limit = get_args(kind)
         return check_limit(convert(base, node, key, faults), limit, key, faults)
     if origin in (Union, types.UnionType):
-        if node is None:
+        if node is None and types.NoneType in get_args(kind):
             return None
-        inner = next(arg for arg in get_args(kind) if arg is not types.NoneType)
-        return convert(inner, node, key, faults)
+        inner = [arg for arg in get_args(kind) if arg is not types.NoneType]
+        if len(inner) > 1:
+            return convert_variant(inner, node, key, faults)
+        return convert(inner[0], node, key, faults)
     if origin is Literal:
         return convert_choice(get_args(kind), node, key, faults)
     if origin is dict:
@@ -127,6 +133,20 @@ def convert_dataclass(kind: Any, node: Any, key: str, faults: Faults) -> Any:
         elif field.default is dataclasses.MISSING:
             faults.add(dotted(key, field.name), "missing key")
     return kind(**values) if len(faults.found) == before else None
+
+
+def convert_variant(kinds: list[Any], node: Any, key: str, faults: Faults) -> Any:
+    """One of several dataclasses, told apart by `name`, in each a Literal of a single choice."""
+    if not isinstance(node, dict):
+        faults.add(key, f"must be a block of keys, not {shown(node)}")
+        return None
+    variants = {get_args(typing.get_type_hints(kind)["name"])[0]: kind for kind in kinds}
+    at = dotted(key, "name")
+    if "name" not in node:
+        faults.add(at, f"missing key; one of {', '.join(variants)}")
+        return None
+    name = convert_choice(tuple(variants), node["name"], at, faults)
+    return None if name is None else convert_dataclass(variants[name], node, key, faults)
 
 
 def convert_table(arguments: Any, node: Any, key: str, faults: Faults) -> Any:

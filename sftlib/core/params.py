@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from sftlib.core.config import Bounds, Faults, Pattern, build, load_yaml, suggestion
+from sftlib.core.operators import Operator, operator_faults
 
 # Keys name files and stand in commands, so nothing that a shell or a path could read differently.
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, _ and -")]
@@ -75,8 +76,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Clean:
+    """`max_dropped` limits faulty rows, `min_kept` what operators may take of the sound ones."""
+
     max_dropped: Share
     max_line_bytes: Positive
+    min_kept: Share | None
+    operators: tuple[Operator, ...] | None
 
 
 @dataclass(frozen=True)
@@ -241,6 +246,8 @@ def check_together(params: Params, faults: Faults) -> None:
     for name, source in params.sources.items():
         check_path(f"sources.{name}.path", source.path, faults)
         check_source(f"sources.{name}", source, faults)
+    for key, message in operator_faults(params.clean.operators or ()):
+        faults.add(f"clean.operators{key}", message)
     check_split(params, faults)
     check_compose(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:

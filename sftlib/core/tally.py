@@ -14,6 +14,10 @@ class Drop:
     detail: str
 
 
+# What is counted of kept rows besides.
+NOTES = ("changed", "flagged", "languages")
+
+
 @dataclass
 class Tally:
     """Counts of one source at one stage."""
@@ -22,12 +26,15 @@ class Tally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         self.rows_in += other.rows_in
         self.kept += other.kept
         self.dropped.update(other.dropped)
-        self.changed.update(other.changed)
+        for name in NOTES:
+            getattr(self, name).update(getattr(other, name))
 
     def check(self) -> None:
         """Raise `AssertionError` when a row was lost or invented: that is a bug of ours."""
@@ -41,8 +48,9 @@ class Tally:
             "kept": self.kept,
             "dropped": dict(sorted(self.dropped.items())),
         }
-        if self.changed:
-            counts["changed"] = dict(sorted(self.changed.items()))
+        for name in NOTES:
+            if getattr(self, name):
+                counts[name] = dict(sorted(getattr(self, name).items()))
         return counts
 
 

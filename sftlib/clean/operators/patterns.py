@@ -1,0 +1,46 @@
+"""The user's own patterns, through RE2: linear time whatever the pattern."""
+
+import re
+from typing import Any
+
+from sftlib.clean.operators.steps import Check, Mend, Step, dropping
+from sftlib.clean.operators.view import PROMPT_ROLES, View
+from sftlib.clean.reasons import Removal
+from sftlib.core.operators import Regex
+from sftlib.core.tally import Drop
+
+ROLES = {"row": None, "prompt": PROMPT_ROLES, "answer": ("assistant",)}
+
+
+def regex(params: Regex) -> Step:
+    r"""Rows that match, or do not, are dropped; or matches are replaced: `\d{4}` by `YEAR`."""
+    import re2
+
+    pattern = re2.compile(params.pattern)
+    return replacing(params, pattern) if params.action == "replace" else judging(params, pattern)
+
+
+def replacing(params: Regex, pattern: Any) -> Mend:
+    # Texts and numbers of groups by turns; re2's own templates read backslashes differently.
+    pieces = re.split(r"\\(\d)", params.replacement or "")
+
+    def fill(match: Any) -> str:
+        return "".join(
+            (match.group(int(piece)) or "") if i % 2 else piece for i, piece in enumerate(pieces)
+        )
+
+    return Mend(params.name, lambda text: str(pattern.sub(fill, text)), ROLES[params.of])
+
+
+def judging(params: Regex, pattern: Any) -> Check:
+    wanted = params.action == "drop_unless_match"
+
+    def find(view: View) -> Drop | None:
+        texts = view.part(params.of)
+        matched = [n for n, text in texts if pattern.search(text)]
+        if bool(matched) == wanted:
+            return None
+        where = f"turn {matched[0]} matches" if matched else f"no turn of the {params.of} matches"
+        return Drop(Removal.REGEX, f"{where} {params.pattern!r}")
+
+    return dropping(params.name, find)

@@ -1,0 +1,50 @@
+"""What operators see of a row: its texts and whose they are, whatever the type of the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sftlib.core.records import Labeled, Record, Tagged
+
+PROMPT_ROLES = ("system", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The texts of one row in order, each with its role; the text of a labelled row is `text`.
+
+    >>> View(("user", "assistant"), ("2+2?", "4")).part("answer")
+    [(2, '4')]
+    """
+
+    roles: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def part(self, part: str) -> list[tuple[int, str]]:
+        """Number and text of each turn that belongs to `part`: prompt, answer or row (all)."""
+        wanted = {"prompt": PROMPT_ROLES, "answer": ("assistant",)}.get(part, self.roles)
+        pairs = zip(self.roles, self.texts, strict=True)
+        return [(n, text) for n, (role, text) in enumerate(pairs, 1) if role in wanted]
+
+    def learned(self) -> str:
+        """What is learned to write or to judge: the answers, or the text of a labelled row."""
+        answers = [text for _, text in self.part("answer")]
+        return "\n".join(answers or self.texts)
+
+
+def view_of(record: Record) -> View:
+    if isinstance(record, Labeled):
+        return View(("text",), (record.text,))
+    if isinstance(record, Tagged):  # each word has its tag, so words are not changed
+        return View((), ())
+    messages = record.messages
+    return View(tuple([m.role for m in messages]), tuple([m.content for m in messages]))
+
+
+def with_texts(record: Record, texts: Sequence[str]) -> Record:
+    """`record` with the texts of its view replaced; everything else stays."""
+    if isinstance(record, Labeled):
+        return replace(record, text=texts[0])
+    if isinstance(record, Tagged):
+        return record
+    pairs = zip(record.messages, texts, strict=True)
+    return replace(record, messages=tuple(replace(m, content=text) for m, text in pairs))
