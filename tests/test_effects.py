@@ -15,12 +15,12 @@ from test_train import new_run, tokenized  # noqa: F401, the fixture of tokenize
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import SftError
 from sftlib.core.params import Curate, Params, Shares, Times, load_params
-from sftlib.core.records import Chat, Labeled, Message, Record, content_id
+from sftlib.core.records import Chat, Labeled, Message, Record, content_id, record_to_json
 from sftlib.core.shards import map_shards
 from sftlib.curate.deal import deal
 from sftlib.curate.decontaminate import Leak, find_contaminated
 from sftlib.curate.duplicates import find_duplicates
-from sftlib.curate.verdict import Standing
+from sftlib.curate.survey import pooled, survey_rows
 from sftlib.encode.packing import best_fit
 from sftlib.encode.rows import Encoded, Encoder
 from sftlib.fetch.bring import bring
@@ -145,8 +145,11 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
 
 def curated(rows: list[Record], curate: Curate) -> list[object]:
     """What is dropped, and how many clusters there are."""
-    standings = [Standing(group="anna" if curate.group else None) for _ in rows]
-    verdict = find_duplicates(rows, [content_id(row) for row in rows], standings, curate)
+    fields = [
+        {"id": content_id(row), "meta": {"author": "anna"}, **record_to_json(row)} for row in rows
+    ]
+    survey = survey_rows(fields, curate)
+    verdict = find_duplicates(pooled([("about/x.jsonl", survey)], PARAMS.sources), curate)
     return [sorted(verdict.duplicates), verdict.clusters]
 
 

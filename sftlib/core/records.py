@@ -122,24 +122,3 @@ def record_text(record: Record) -> str:
     if isinstance(record, Tagged):
         return " ".join(record.words)
     return "\n".join(message.content + (message.tool_calls or "") for message in record.messages)
-
-
-def opening_text(record: Record) -> str:
-    """What stands before the first answer: rows that share it must share a split.
-
-    Every answer is learned, so two conversations that agree up to any answer agree up to the first.
-    """
-    if not isinstance(record, Chat):
-        return record_text(record)
-    roles = [message.role for message in record.messages]
-    return "\n".join(message.content for message in record.messages[: roles.index("assistant")])
-
-
-def duplicate_key(record: Record) -> str:
-    """Equal for records that differ only in what `normalise` removes."""
-    if isinstance(record, Labeled):
-        return digest(orjson.dumps([normalise(record.text), record.label]))
-    if isinstance(record, Tagged):
-        return digest(orjson.dumps([normalise(" ".join(record.words)), record.tags]))
-    turns = [[m.role, normalise(m.content), m.tool_calls] for m in record.messages]
-    return digest(orjson.dumps([turns, record.tools]))

@@ -1,28 +1,42 @@
-"""Sets of rows that belong together (disjoint sets)."""
+"""Sets of rows that belong together (disjoint sets), joined by whole arrays of pairs."""
 
-from collections import defaultdict
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
 
 
 class Clusters:
-    """Rows 0..count-1, each alone at first; `join` unites the clusters of two."""
+    """Rows 0..count-1, each alone at first.
+
+    `roots[row]` is the first row of its cluster: rows of equal root belong together.
+    """
 
     def __init__(self, count: int) -> None:
-        self._parent = list(range(count))
+        self.roots: Rows = np.arange(count)
 
-    def find(self, row: int) -> int:
-        """The row that stands for the cluster of `row`."""
-        while self._parent[row] != row:
-            self._parent[row] = self._parent[self._parent[row]]
-            row = self._parent[row]
-        return row
+    def join(self, a: Rows, b: Rows) -> None:
+        """Unite the clusters of a[i] and b[i], for every i.
 
-    def join(self, a: int, b: int) -> None:
-        a, b = self.find(a), self.find(b)
-        self._parent[max(a, b)] = min(a, b)
+        Every root takes the smallest root that it is paired with, then chains are cut short, until
+        nothing changes (Shiloach and Vishkin, 1982).
+        """
+        while True:
+            left, right = self.roots[a], self.roots[b]
+            apart = left != right
+            if not apart.any():
+                return
+            a, b, left, right = a[apart], b[apart], left[apart], right[apart]
+            np.minimum.at(self.roots, np.maximum(left, right), np.minimum(left, right))
+            while (self.roots[self.roots] != self.roots).any():
+                self.roots = self.roots[self.roots]
 
-    def groups(self) -> list[list[int]]:
-        """The rows of each cluster, ascending."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for row in range(len(self._parent)):
-            found[self.find(row)].append(row)
-        return list(found.values())
+    def join_equal(self, values: NDArray[np.uint64]) -> None:
+        """Unite rows of equal value; values [count]."""
+        order = np.argsort(values, kind="stable")
+        same = np.flatnonzero(values[order[1:]] == values[order[:-1]])
+        self.join(order[same], order[same + 1])
+
+    def count(self) -> int:
+        """How many clusters there are."""
+        return int((self.roots == np.arange(len(self.roots))).sum())

@@ -1,42 +1,20 @@
 """Read the cleaned rows of all sources and write those worth keeping, each with its place."""
 
+from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sftlib.core.params import Curate, Source
-from sftlib.core.records import Record, record_from_json, record_to_json
-from sftlib.core.rows import LineWriter, list_shards, read_lines
+from sftlib.core.rows import LineWriter, read_lines
 from sftlib.core.tally import Tally, total
 from sftlib.curate.duplicates import find_duplicates
-from sftlib.curate.verdict import Duplicate, Standing, Verdict
+from sftlib.curate.survey import Fields, read_pool
+from sftlib.curate.verdict import Duplicate, Verdict
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a cleaned row comes from: its source, its shard and its line in the raw file."""
-
-    source: str
-    shard: str
-    at: str
-
-    @property
-    def name(self) -> str:
-        """The shard's path below a folder of all sources."""
-        return f"{self.source}/{self.shard}"
-
-
-@dataclass
-class Pool:
-    """The cleaned rows of all sources, in the order of source, shard and line."""
-
-    ids: list[str]
-    records: list[Record]
-    origins: list[Origin]
-    metas: dict[int, dict[str, Any]]
+Shards = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -49,92 +27,96 @@ class Folders:
     curated_ledger: Path
 
 
-def curate(folders: Folders, sources: dict[str, Source], params: Curate) -> dict[str, Any]:
-    """Write the curated rows and their ledger; returns the metrics."""
-    pool = read_pool(folders, sorted(sources))
-    standings = [standing_of(pool, row, sources, params) for row in range(len(pool.ids))]
-    verdict = find_duplicates(pool.records, pool.ids, standings, params)
-    tallies = write_pool(pool, verdict, folders)
-    copies = {name: sizes(counts) for name, counts in verdict.copies.items()}
-    (folders.curated_ledger / "copies.json").write_bytes(
-        orjson.dumps(copies, option=orjson.OPT_INDENT_2)
-    )
-    everything = total(tallies.values())
+def curate(
+    folders: Folders, sources: dict[str, Source], params: Curate, workers: int
+) -> dict[str, Any]:
+    """Write the curated rows and their ledger; returns the metrics.
+
+    Rows are read twice, to be judged and to be written, so that no text is kept in memory.
+    """
+    pool = read_pool(folders.clean, sources, params, workers)
+    verdict = find_duplicates(pool, params)
+    tallies = write_rows(folders, pool.shards, verdict)
+    write_copies(folders.curated_ledger / "copies.json", verdict.copies)
     return {
-        **everything.to_json(),
+        **total(tallies.values()).to_json(),
         "clusters": verdict.clusters,
-        "pairs_checked": verdict.pairs_checked,
+        "pairs_compared": verdict.pairs_compared,
         "by_source": {source: tallies[source].to_json() for source in sorted(tallies)},
     }
 
 
-def standing_of(pool: Pool, row: int, sources: dict[str, Source], params: Curate) -> Standing:
-    source = sources[pool.origins[row].source]
-    value = pool.metas.get(row, {}).get(params.group) if params.group else None
-    group = None if value is None else str(value)
-    return Standing(source.priority, source.role != "build", group)
+def write_copies(path: Path, copies: dict[str, Counter[int]]) -> None:
+    """How many texts and prompts come how often, for `random_split_leak`."""
+    sizes = {
+        name: {str(size): counts[size] for size in sorted(counts)}
+        for name, counts in copies.items()
+    }
+    path.write_bytes(orjson.dumps(sizes, option=orjson.OPT_INDENT_2))
 
 
-def sizes(counts: dict[int, int]) -> dict[str, int]:
-    return {str(size): counts[size] for size in sorted(counts)}
-
-
-def read_pool(folders: Folders, sources: list[str]) -> Pool:
-    pool = Pool([], [], [], {})
-    for source in sources:
-        for shard in list_shards(folders.clean / source):
-            kept = read_lines(folders.clean_ledger / source / "kept" / shard)
-            rows = read_lines(folders.clean / source / shard)
-            for fields, entry in zip(rows, kept, strict=True):
-                if "meta" in fields:
-                    pool.metas[len(pool.ids)] = fields["meta"]
-                pool.ids.append(fields["id"])
-                pool.records.append(record_from_json(fields))
-                pool.origins.append(Origin(source, shard, entry["at"]))
-    return pool
-
-
-def write_pool(pool: Pool, verdict: Verdict, folders: Folders) -> dict[str, Tally]:
+def write_rows(folders: Folders, shards: Shards, verdict: Verdict) -> dict[str, Tally]:
     """Write each row to its shard, or to `dropped` in the ledger with its keeper."""
-    tallies: dict[str, Tally] = {origin.source: Tally() for origin in pool.origins}
-    rows_of_shards = groupby(range(len(pool.ids)), lambda row: pool.origins[row].name)
-    for name, members in rows_of_shards:
-        tally = tallies[name.partition("/")[0]]
+    keepers = find_keepers(folders.clean_ledger, shards, verdict)
+    tallies: dict[str, Tally] = {}
+    first = 0
+    for shard, count in shards:
+        tally = tallies.setdefault(shard.partition("/")[0], Tally())
+        ledger = read_lines(ledger_of(folders.clean_ledger, shard))
+        rows = read_lines(folders.clean / shard)
         with (
-            LineWriter(folders.curated / name) as rows,
-            LineWriter(folders.curated_ledger / "kept" / name) as kept,
-            LineWriter(folders.curated_ledger / "dropped" / name) as dropped,
+            LineWriter(folders.curated / shard) as curated,
+            LineWriter(folders.curated_ledger / "kept" / shard) as kept,
+            LineWriter(folders.curated_ledger / "dropped" / shard) as dropped,
         ):
-            for row in members:
+            for row, (entry, fields) in enumerate(zip(ledger, rows, strict=True), first):
                 duplicate = verdict.duplicates.get(row)
                 tally.rows_in += 1
                 if duplicate is not None:
                     tally.dropped[duplicate.reason] += 1
-                    dropped.write(drop_entry(pool, row, duplicate))
+                    dropped.write(drop_entry(entry, duplicate, keepers))
                     continue
                 tally.kept += 1
-                rows.write(placed(pool, row, verdict.places[row]))
-                kept.write({"id": pool.ids[row], "at": pool.origins[row].at})
+                curated.write(placed(fields, float(verdict.places[row])))
+                kept.write(identity(entry))
+        first += count
     return tallies
 
 
-def placed(pool: Pool, row: int, place: float) -> dict[str, Any]:
-    fields: dict[str, Any] = {"id": pool.ids[row], "source": pool.origins[row].source}
-    fields["place"] = place
-    if row in pool.metas:
-        fields["meta"] = pool.metas[row]
-    return fields | record_to_json(pool.records[row])
+def find_keepers(ledger: Path, shards: Shards, verdict: Verdict) -> dict[int, dict[str, str]]:
+    """The identity of each row that is kept in the stead of another."""
+    wanted = {duplicate.keeper for duplicate in verdict.duplicates.values()}
+    found: dict[int, dict[str, str]] = {}
+    first = 0
+    for shard, count in shards:
+        with ledger_of(ledger, shard).open("rb") as lines:
+            mine = ((row, line) for row, line in enumerate(lines, first) if row in wanted)
+            found |= {row: identity(orjson.loads(line)) for row, line in mine}
+        first += count
+    return found
 
 
-def drop_entry(pool: Pool, row: int, duplicate: Duplicate) -> dict[str, Any]:
-    keeper = duplicate.keeper
+def ledger_of(ledger: Path, shard: str) -> Path:
+    """What the clean stage wrote of the rows that it kept."""
+    source, _, name = shard.partition("/")
+    return ledger / source / "kept" / name
+
+
+def placed(fields: Fields, place: float) -> Fields:
+    """The row with its place, which stands behind its identity."""
+    identity = {"id": fields.pop("id"), "source": fields.pop("source")}
+    return identity | {"place": place} | fields
+
+
+def drop_entry(entry: Fields, duplicate: Duplicate, keepers: dict[int, dict[str, str]]) -> Fields:
+    keeper = None if duplicate.keeper is None else keepers[duplicate.keeper]
     return {
-        **identity(pool, row),
+        **identity(entry),
         "reason": duplicate.reason,
         "detail": duplicate.detail,
-        "keeper": None if keeper is None else identity(pool, keeper),
+        "keeper": keeper,
     }
 
 
-def identity(pool: Pool, row: int) -> dict[str, str]:
-    return {"id": pool.ids[row], "at": pool.origins[row].at}
+def identity(entry: Fields) -> dict[str, str]:
+    return {"id": entry["id"], "at": entry["at"]}

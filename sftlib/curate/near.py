@@ -1,82 +1,149 @@
-"""Pairs of near-duplicates: MinHash and LSH propose them, true Jaccard decides.
+"""All pairs of rows whose Jaccard index reaches a threshold: no pair is missed, none is wrong.
 
-Source: A. Broder, "On the resemblance and containment of documents" (1997); banding as in
-Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3.
+Two sets that have much in common share one of their rarest grams, so only rows that share one of
+those are compared. How many of the rarest must be looked at follows from sizes and threshold.
+
+Sources: prefix filtering, Bayardo, Ma, Srikant, "Scaling Up All Pairs Similarity Search" (2007);
+the shorter prefix of the smaller set, Xiao, Wang, Lin, Yu, "Efficient Similarity Joins for
+Near-Duplicate Detection" (2008).
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
-from rensa import RMinHash
+import numpy as np
+from numpy.typing import NDArray
 
 from sftlib.curate.clusters import Clusters
-from sftlib.curate.shingles import jaccard
+from sftlib.curate.sets import GramSets, Rows, joined, ranges
 
-PERMUTATIONS = 128
-SEED = 1
-WANTED_RECALL = 0.999
+PAIRS_PER_BATCH = 1 << 18
+# Products of sizes and thresholds are not exact; a prefix may be longer than it must be.
+SLACK = 1e-9
 
 
-def rows_per_band(threshold: float) -> int:
-    """The most rows of a band that still find `WANTED_RECALL` of pairs just at the threshold.
+@dataclass(frozen=True)
+class Probes:
+    """What is looked up: row rows[i] is compared with rows candidates[lows[i] : highs[i]]."""
 
-    >>> rows_per_band(0.8)
-    5
+    rows: Rows
+    lows: Rows
+    highs: Rows
+    candidates: Rows
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Probes":
+        return Probes(self.rows[chosen], self.lows[chosen], self.highs[chosen], self.candidates)
+
+
+def join_near(sets: GramSets, threshold: float, clusters: Clusters) -> int:
+    """Join the rows of every pair that reaches `threshold`; returns the pairs compared.
+
+    Pairs already in one cluster are not compared: joining them would change nothing. Nothing is
+    capped, so a row added later can only join clusters, never part them.
     """
-    for rows in range(PERMUTATIONS, 1, -1):
-        bands = PERMUTATIONS // rows
-        if 1 - (1 - threshold**rows) ** bands >= WANTED_RECALL:
-            return rows
-    return 1
+    probes = find_probes(sets, threshold)
+    # Most copies of one text meet in the first of them, and need no comparing with each other.
+    compared = join_pairs(sets, threshold, clusters, probes.rows, probes.candidates[probes.lows])
+    probes = probes.where(~already_joined(probes, clusters))
+    for rows, candidates in pairs_of(probes):
+        compared += join_pairs(sets, threshold, clusters, rows, candidates)
+    return compared
 
 
-def join_near(shingles: list[set[int]], threshold: float, clusters: Clusters) -> int:
-    """Join rows whose sets have a Jaccard index of at least `threshold`; returns the pairs checked.
+def find_probes(sets: GramSets, threshold: float) -> Probes:
+    """Which rows to compare: the smaller of a pair is found by its short prefix."""
+    by_size = np.argsort(sets.sizes, kind="stable")
+    places = np.empty_like(by_size)
+    places[by_size] = np.arange(len(by_size))
+    rows, grams = prefixes(sets, 2 * threshold / (1 + threshold))
+    index = np.sort(joined(grams, places[rows]))
+    candidates = by_size[(index & np.uint64((1 << 32) - 1)).astype(np.int64)]
+    smallest = np.searchsorted(sets.sizes[by_size], threshold * sets.sizes - SLACK)
+    rows, grams = prefixes(sets, threshold)
+    lows = np.searchsorted(index, joined(grams, smallest[rows]))
+    highs = np.searchsorted(index, joined(grams, places[rows]))
+    return Probes(rows, lows, highs, candidates).where(lows < highs)
 
-    Pairs already in one cluster need no check: joining them changes nothing. No bucket is capped,
-    so a row added later can only join clusters, never part them.
+
+def prefixes(sets: GramSets, share: float) -> tuple[Rows, NDArray[np.uint32]]:
+    """(row, gram) of the rarest grams of each row, such that fewer than `share` are left out.
+
+    Grams that no other row has come first, and need not be looked at.
     """
-    checked: set[tuple[int, int]] = set()
-    for bucket in buckets(shingles, rows_per_band(threshold)):
-        for position, b in enumerate(bucket):
-            for a in bucket[:position]:
-                if (a, b) in checked or clusters.find(a) == clusters.find(b):
-                    continue
-                checked.add((a, b))
-                if jaccard(shingles[a], shingles[b]) >= threshold:
-                    clusters.join(a, b)
-    return len(checked)
+    wanted = sets.sizes - np.ceil(share * sets.sizes - SLACK).astype(np.int64) + 1
+    shared = sets.shared()
+    counts = np.clip(wanted - (sets.sizes - shared), 0, shared)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    return rows, sets.grams[ranges(sets.starts[:-1], counts)]
 
 
-def buckets(shingles: list[set[int]], rows: int) -> Iterator[list[int]]:
-    """Groups of rows that agree in a band of their MinHash signatures; row numbers ascend."""
-    filled = [number for number, found in enumerate(shingles) if found]
-    signatures = RMinHash.digest_matrix_from_token_hash_sets(
-        [sorted(shingles[number]) for number in filled], PERMUTATIONS, SEED
-    ).to_rows()
-    for start in range(0, PERMUTATIONS - rows + 1, rows):
-        band: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for number, signature in zip(filled, signatures, strict=True):
-            band[tuple(signature[start : start + rows])].append(number)
-        yield from (bucket for bucket in band.values() if len(bucket) > 1)
+def already_joined(probes: Probes, clusters: Clusters) -> NDArray[np.bool_]:
+    """Probes whose row and candidates are all of one cluster."""
+    roots = clusters.roots[probes.candidates]
+    changes = np.cumsum(np.diff(roots, prepend=roots[:1]) != 0)
+    is_uniform = changes[probes.lows] == changes[probes.highs - 1]
+    found: NDArray[np.bool_] = is_uniform & (roots[probes.lows] == clusters.roots[probes.rows])
+    return found
+
+
+def pairs_of(probes: Probes) -> Iterator[tuple[Rows, Rows]]:
+    """(row, candidate) of all probes, a batch at a time."""
+    counts = probes.highs - probes.lows
+    batch = np.cumsum(counts) // PAIRS_PER_BATCH
+    for start, end in runs(batch):
+        mine = counts[start:end]
+        found = ranges(probes.lows[start:end], mine)
+        yield np.repeat(probes.rows[start:end], mine), probes.candidates[found]
+
+
+def runs(values: Rows) -> Iterator[tuple[int, int]]:
+    """Start and end of each run of equal values."""
+    bounds = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
+    return (run for run in pairwise(bounds) if run[0] < run[1])
+
+
+def join_pairs(sets: GramSets, threshold: float, clusters: Clusters, a: Rows, b: Rows) -> int:
+    """Compare pairs that are not in one cluster, and join those alike; returns how many."""
+    apart = clusters.roots[a] != clusters.roots[b]
+    pairs = np.unique(joined(a[apart], b[apart]))
+    a = (pairs >> np.uint64(32)).astype(np.int64)
+    b = (pairs & np.uint64((1 << 32) - 1)).astype(np.int64)
+    for start in range(0, len(a), PAIRS_PER_BATCH):
+        part = slice(start, start + PAIRS_PER_BATCH)
+        alike = sets.jaccard(a[part], b[part]) >= threshold
+        clusters.join(a[part][alike], b[part][alike])
+    return len(a)
 
 
 def drop_near(
-    order: Iterable[int], shingles: list[set[int]], threshold: float
-) -> dict[int, tuple[int, float]]:
-    """Dropped row -> (its keeper, their Jaccard index), among the rows of one cluster.
+    sets: GramSets, threshold: float, groups: Rows, rows: Rows
+) -> tuple[Rows, Rows, NDArray[np.float64]]:
+    """Dropped rows, the keeper of each, and their Jaccard index.
 
-    Rows are taken in `order`, the best first; one is dropped when it is nearly equal to one that
-    was kept. Being joined to it by a chain of others is not enough.
+    rows: the best first; groups [rows]: only rows of one group compete. One is dropped when it is
+    nearly equal to one that was kept: being joined to it by a chain of others is not enough.
     """
-    kept: list[int] = []
-    dropped: dict[int, tuple[int, float]] = {}
-    for row in order:
-        for keeper in kept:
-            likeness = jaccard(shingles[row], shingles[keeper])
-            if likeness >= threshold:
-                dropped[row] = (keeper, likeness)
-                break
-        else:
-            kept.append(row)
-    return dropped
+    order = np.argsort(groups, kind="stable")
+    groups, rows = groups[order], rows[order]
+    dropped, keepers, indices = [], [], []
+    while True:
+        # The best row that is left of each group is kept, and compared with all others of it.
+        firsts = np.diff(groups, prepend=groups[:1] - 1) != 0
+        numbers = np.cumsum(firsts) - 1
+        others = ~firsts
+        if not others.any():
+            break
+        best = rows[firsts][numbers[others]]
+        index = sets.jaccard(rows[others], best)
+        alike = index >= threshold
+        dropped.append(rows[others][alike])
+        keepers.append(best[alike])
+        indices.append(index[alike])
+        groups, rows = groups[others][~alike], rows[others][~alike]
+    empty = np.zeros(0, np.int64)
+    return (
+        np.concatenate([empty, *dropped]),
+        np.concatenate([empty, *keepers]),
+        np.concatenate([np.zeros(0), *indices]),
+    )

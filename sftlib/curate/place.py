@@ -9,21 +9,28 @@ is needed. Rows of one cluster share their place, and clusters of different plac
 import hashlib
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sftlib.core.params import Shares, Split
-from sftlib.core.records import normalise
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
-def place_of(text: str) -> float:
-    """A number in [0, 1) that depends on the normalised text alone; 53 bits, exact in JSON.
+def place_hash(text: str) -> int:
+    """64 bits that depend on the normalised text alone."""
+    raw = hashlib.blake2b(text.encode("utf-8"), digest_size=8, person=b"place").digest()
+    return int.from_bytes(raw, "big")
 
-    >>> place_of("Hello  World") == place_of("hello world")
-    True
+
+def places_from(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Numbers in [0, 1) of 53 bits, which JSON keeps exactly.
+
+    >>> float(places_from(np.array([1 << 63], np.uint64))[0])
+    0.5
     """
-    raw = hashlib.blake2b(normalise(text).encode("utf-8"), digest_size=8, person=b"place").digest()
-    return (int.from_bytes(raw, "big") >> 11) / (1 << 53)
+    return (hashes >> np.uint64(11)).astype(np.float64) / (1 << 53)
 
 
 def split_of(place: float, shares: Split | Shares) -> SplitName:

@@ -6,12 +6,12 @@ A row is known by its number; `distinct` lists the rows without exact duplicates
 
 from collections import Counter, defaultdict
 
-from sftlib.core.records import Labeled, Record, normalise
+from sftlib.curate.survey import Pool
 from sftlib.curate.verdict import Duplicate
 
 
 def drop_contradictions(
-    records: list[Record], distinct: list[int], votes: dict[int, int], policy: str
+    pool: Pool, distinct: list[int], votes: dict[int, int], policy: str
 ) -> dict[int, Duplicate]:
     """Labelled rows whose text has other labels too, as `policy` has it.
 
@@ -20,31 +20,22 @@ def drop_contradictions(
     """
     if policy == "keep":
         return {}
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row in distinct:
+        if pool.labels[row] is not None:  # the opening of a labelled row is its text
+            groups[int(pool.openings[row])].append(row)
     found: dict[int, Duplicate] = {}
-    for rivals in same_text(records, distinct):
+    for rivals in groups.values():
         if len(rivals) > 1:
-            found |= judge(records, rivals, votes, policy)
+            found |= judge(pool, rivals, votes, policy)
     return found
 
 
-def same_text(records: list[Record], distinct: list[int]) -> list[list[int]]:
-    """Distinct labelled rows by normalised text: more than one means more than one label."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for row in distinct:
-        record = records[row]
-        if isinstance(record, Labeled):
-            groups[normalise(record.text)].append(row)
-    return list(groups.values())
-
-
 def judge(
-    records: list[Record], rivals: list[int], votes: dict[int, int], policy: str
+    pool: Pool, rivals: list[int], votes: dict[int, int], policy: str
 ) -> dict[int, Duplicate]:
-    counts: Counter[str] = Counter()
-    for row in rivals:
-        record = records[row]
-        assert isinstance(record, Labeled)
-        counts[str(record.label)] += votes[row]
+    """The verdict on distinct rows of one text, which have as many labels."""
+    counts = Counter({str(pool.labels[row]): votes[row] for row in rivals})
     (_, most), (_, second) = counts.most_common(2)
     winner = None
     if policy == "majority" and most > second:
@@ -58,15 +49,15 @@ def judge(
 
 
 def drop_same_prompt(
-    records: list[Record], openings: list[str], distinct: list[int], dropped: dict[int, Duplicate]
+    pool: Pool, distinct: list[int], dropped: dict[int, Duplicate]
 ) -> dict[int, Duplicate]:
     """All but the best of the conversations that begin with one prompt."""
-    best: dict[str, int] = {}
+    best: dict[int, int] = {}
     found: dict[int, Duplicate] = {}
     for row in distinct:
-        if row in dropped or isinstance(records[row], Labeled):
+        if row in dropped or pool.labels[row] is not None:
             continue
-        keeper = best.setdefault(openings[row], row)
+        keeper = best.setdefault(int(pool.openings[row]), row)
         if keeper != row:
             found[row] = Duplicate("same_prompt", keeper, "the prompt has a better answer")
     return found

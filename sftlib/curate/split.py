@@ -14,7 +14,7 @@ from sftlib.core.params import Source, Split
 from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
 from sftlib.core.tally import Drop, Tally, total
 from sftlib.curate.deal import deal
-from sftlib.curate.decontaminate import Leak, find_contaminated
+from sftlib.curate.decontaminate import Leak, find_contaminated, shared_words
 from sftlib.curate.place import SPLITS, SplitName
 
 
@@ -40,19 +40,22 @@ def split_rows(folders: Folders, split: Split, sources: dict[str, Source]) -> di
     labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
     folders.ledger.mkdir(parents=True)
     for shard in list_shards(folders.curated):
+        rows = read_lines(folders.curated / shard)
+        entries = read_lines(folders.curated_ledger / "kept" / shard)
         with ExitStack() as stack:
             dropped = stack.enter_context(LineWriter(folders.ledger / "dropped" / shard))
             writers = {
                 name: stack.enter_context(LineWriter(folders.splits / name / shard))
                 for name in SPLITS
             }
-            for row in read_lines(folders.curated / shard):
+            for row, entry in zip(rows, entries, strict=True):
                 tally = tallies.setdefault(row["source"], Tally())
                 tally.rows_in += 1
                 place = dealer.place(row)
                 if isinstance(place, Drop):
                     tally.dropped[place.reason] += 1
-                    dropped.write(dealer.drop_entry(row, place))
+                    reason = {"reason": place.reason, "detail": place.detail}
+                    dropped.write({"id": entry["id"], "at": entry["at"], **reason})
                     continue
                 tally.kept += 1
                 writers[place].write(row)
@@ -70,12 +73,14 @@ class Dealer:
     """Decides on each row, having seen all of them."""
 
     def __init__(self, folders: Folders, split: Split, sources: dict[str, Source]) -> None:
-        self.curated, self.sources = folders.curated, sources
-        self.origins = {e["id"]: e["at"] for e in read_folder(folders.curated_ledger / "kept")}
+        self.curated, self.sources, self.split = folders.curated, sources, split
         self.dealt = deal(read_folder(self.curated), split, sources)
         self.leaks: dict[str, Leak] = {}
         if split.decontaminate is not None:
             self.leaks = find_contaminated(self.sided, split.decontaminate)
+        held_out = {leak.held_out for leak in self.leaks.values()}
+        ledger = read_folder(folders.curated_ledger / "kept") if held_out else ()
+        self.origins = {e["id"]: e["at"] for e in ledger if e["id"] in held_out}
 
     def place(self, row: dict[str, Any]) -> SplitName | Drop:
         """The split of `row`, or why it goes to none."""
@@ -88,13 +93,14 @@ class Dealer:
         if row["place"] < 0:
             return Drop("prompt_held_out", "a given split or evaluation set has its prompt")
         if name != "test" and row["id"] in self.leaks:
-            leak = self.leaks[row["id"]]
-            return Drop("contaminated", f"shares {leak.words!r} with {self.origins[leak.held_out]}")
+            return self.contaminated(row)
         return name
 
-    def drop_entry(self, row: dict[str, Any], drop: Drop) -> dict[str, Any]:
-        identity = {"id": row["id"], "at": self.origins[row["id"]]}
-        return {**identity, "reason": drop.reason, "detail": drop.detail}
+    def contaminated(self, row: dict[str, Any]) -> Drop:
+        assert self.split.decontaminate is not None
+        leak = self.leaks[row["id"]]
+        words = shared_words(row, leak, self.split.decontaminate.ngram)
+        return Drop("contaminated", f"shares {words!r} with {self.origins[leak.held_out]}")
 
     def sided(self) -> Iterator[tuple[bool, dict[str, Any]]]:
         """All rows, each with whether it is held out: of the test split or an evaluation set."""

@@ -1,20 +1,10 @@
-"""What is known of a row besides its text, and what is decided about it."""
+"""What is decided about rows."""
 
 from collections import Counter
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What speaks for a row besides its text.
-
-    held_out: it is of a given split or an evaluation set, so it is kept and others yield to it.
-    group: rows of one group share a split.
-    """
-
-    priority: int = 0
-    held_out: bool = False
-    group: str | None = None
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +24,7 @@ class Verdict:
     """
 
     duplicates: dict[int, Duplicate]
-    places: list[float]
+    places: NDArray[np.float64]
     copies: dict[str, Counter[int]]
     clusters: int
-    pairs_checked: int
+    pairs_compared: int

@@ -1,0 +1,152 @@
+"""Rows as sets of grams, of which only those are kept that could be common to two rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sftlib.curate.grams import Counts, Hashes
+
+Rows = NDArray[np.int64]
+GRAMS_PER_PART = 8 << 20
+ROW_BITS = np.uint64(24)
+# All row bits set: the row that is not wanted.
+NOBODY = np.uint64((1 << 24) - 1)
+
+
+@dataclass(frozen=True)
+class GramSets:
+    """Row r has `sizes[r]` different grams; `grams[starts[r] : starts[r + 1]]` are those that come
+    in several rows, as ranks: the rarest gram of all is 0, and they ascend.
+    """
+
+    sizes: Counts
+    starts: Counts
+    grams: NDArray[np.uint32]
+
+    def shared(self) -> Counts:
+        """How many grams of each row are kept."""
+        return np.diff(self.starts)
+
+    def jaccard(self, a: Rows, b: Rows) -> NDArray[np.float64]:
+        """Share of the grams of a[i] or b[i] that both have, for every i."""
+        both = np.concatenate([self._spread(a), self._spread(b)])
+        both.sort()
+        twice = both[1:][both[1:] == both[:-1]]
+        common = np.bincount((twice >> np.uint64(32)).astype(np.int64), minlength=len(a))
+        index: NDArray[np.float64] = common / (self.sizes[a] + self.sizes[b] - common)
+        return index
+
+    def _spread(self, rows: Rows) -> Hashes:
+        """(i, gram) for each gram of each rows[i], as one number."""
+        counts = self.starts[rows + 1] - self.starts[rows]
+        grams = self.grams[ranges(self.starts[rows], counts)]
+        return joined(np.repeat(np.arange(len(rows)), counts), grams)
+
+
+def ranges(starts: Counts, counts: Counts) -> Rows:
+    """starts[i], starts[i] + 1, ... of counts[i] numbers, end to end.
+
+    >>> ranges(np.array([5, 9]), np.array([2, 3])).tolist()
+    [5, 6, 9, 10, 11]
+    """
+    offsets = np.cumsum(counts) - counts
+    return np.repeat(starts - offsets, counts) + np.arange(int(counts.sum()))
+
+
+def joined(high: NDArray[Any], low: NDArray[Any]) -> Hashes:
+    """One number for each pair of numbers below 2 ** 32; they sort as the pairs do."""
+    return high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
+
+
+def gram_sets(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> GramSets:
+    """The sets of the rows `wanted`, as rows 0, 1, ... in that order.
+
+    hashes, counts: the grams of all rows, and how many each has, shard by shard; the hashes are
+    used up. Grams are worked on in parts of equal hash, so that memory stays small.
+    """
+    tag(hashes, counts, wanted)
+    parts = max(1, sum(map(len, hashes)) // GRAMS_PER_PART)
+    alone = np.zeros(len(wanted), np.int64)
+    rows, grams, frequencies = [], [], []
+    before = 0
+    for part in range(parts):
+        found, numbers, frequency = shared_grams(grams_of_part(hashes, part, parts), alone)
+        rows.append(found)
+        grams.append(numbers + np.uint32(before))
+        frequencies.append(frequency)
+        before += len(frequency)
+    hashes.clear()
+    return by_row(alone, np.concatenate(rows), np.concatenate(grams), np.concatenate(frequencies))
+
+
+def tag(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> None:
+    """Put the number of its row among those wanted into the low bits of each hash, in place.
+
+    Sorting such numbers groups equal grams and orders their rows, without an index beside them.
+    40 bits of hash are left: for two rows of 120 grams, the chance of one common gram too many is
+    one in 76 million.
+    """
+    assert len(wanted) < NOBODY, "more than 16 million rows in one process"
+    places = np.full(sum(map(len, counts)), NOBODY, np.uint64)
+    places[wanted] = np.arange(len(wanted), dtype=np.uint64)
+    start = 0
+    for mine, each in zip(hashes, counts, strict=True):
+        mine &= ~NOBODY
+        mine |= np.repeat(places[start : start + len(each)], each)
+        start += len(each)
+
+
+def grams_of_part(tagged: list[Hashes], part: int, parts: int) -> Hashes:
+    """The different (gram, row) of one part, sorted."""
+    found = [np.zeros(0, np.uint64)]
+    for mine in tagged:
+        inside = (mine & NOBODY) != NOBODY
+        if parts > 1:
+            inside &= (mine >> ROW_BITS) % np.uint64(parts) == part
+        found.append(mine[inside])
+    pairs = np.concatenate(found)
+    pairs.sort()
+    return pairs[changes(pairs)]
+
+
+def changes(values: Hashes) -> NDArray[np.bool_]:
+    """Where a sorted array goes on to another value; its first one does."""
+    found = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
+
+
+def shared_grams(
+    pairs: Hashes, alone: Counts
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], Counts]:
+    """Row and number of each gram that several rows have, and how many rows have each number.
+
+    pairs: (gram, row), sorted. Grams of one row are counted in `alone`.
+    """
+    firsts = np.flatnonzero(changes(pairs >> ROW_BITS))
+    frequency = np.diff(firsts, append=len(pairs))
+    is_shared = frequency > 1
+    alone += np.bincount(
+        (pairs[firsts[~is_shared]] & NOBODY).astype(np.int64), minlength=len(alone)
+    )
+    frequency = frequency[is_shared]
+    rows = (pairs[ranges(firsts[is_shared], frequency)] & NOBODY).astype(np.uint32)
+    numbers = np.repeat(np.arange(len(frequency), dtype=np.uint32), frequency)
+    return rows, numbers, frequency
+
+
+def by_row(
+    alone: Counts, rows: NDArray[np.uint32], grams: NDArray[np.uint32], frequency: Counts
+) -> GramSets:
+    """Number grams by how rare they are, and sort them into their rows."""
+    order = np.argsort(np.minimum(frequency, (1 << 15) - 1).astype(np.int16), kind="stable")
+    ranks = np.empty(len(order), np.uint32)
+    ranks[order] = np.arange(len(order), dtype=np.uint32)
+    keys = joined(rows, ranks[grams])
+    keys.sort()
+    shared = np.bincount(rows, minlength=len(alone))
+    starts = np.concatenate([[0], np.cumsum(shared)])
+    return GramSets(alone + shared, starts, keys.astype(np.uint32))
