@@ -3,7 +3,7 @@
 import re
 
 from sftlib.clean.operators.length import count_words
-from sftlib.clean.operators.steps import Check, dropping
+from sftlib.clean.operators.steps import Check
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Echo, EmptyAnswer, Refusals, TruncatedAnswer, UrlOnly
@@ -38,7 +38,7 @@ AS_AN_AI_ZH = re.compile(
 PLACEHOLDERS = frozenset(
     ("nan", "null", "n/a", "undefined", "<noinput>", "no input", "[object object]", "...", "…")
 )
-INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2060\ufeff]")
 URL = re.compile(r"(?:(?:https?://|www\.)[^\s<>]+[\s,;]*)+", re.IGNORECASE)
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 SENTENCE_END = re.compile(r"[.!?。！？][\s\"'”’)）]")
@@ -60,7 +60,7 @@ def refusals(params: Refusals) -> Check:
                 return Drop(Removal.REFUSAL, f"turn {number} says {match[0].strip()[:60]!r}")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def refusal_in(text: str) -> re.Match[str] | None:
@@ -78,11 +78,11 @@ def empty_answer(params: EmptyAnswer) -> Check:
         for number, text in view.part("answer"):
             if len(text) < 40 and text.strip().lower() in PLACEHOLDERS:
                 return Drop(Removal.EMPTY_ANSWER, f"turn {number} is only {text.strip()!r}")
-            if not text.isascii() and not INVISIBLE.sub("", text):
+            if not text.isascii() and text.strip() and not VISIBLE.search(text):
                 return Drop(Removal.EMPTY_ANSWER, f"turn {number} has no visible character")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def echo(params: Echo) -> Check:
@@ -99,7 +99,7 @@ def echo(params: Echo) -> Check:
             prompt = text if role == "user" else ""
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def repeats(answer: str, prompt: str, min_words: int) -> bool:
@@ -132,7 +132,7 @@ def truncated_answer(params: TruncatedAnswer) -> Check:
             )
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def open_fence(text: str) -> bool:
@@ -162,4 +162,4 @@ def url_only(params: UrlOnly) -> Check:
                 return Drop(Removal.URL_ONLY, f"turn {number} is only {text.strip()[:60]!r}")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from sftlib.clean.operators.steps import PASS, Check, Mend, Step, Verdict
+from sftlib.clean.operators.steps import Check, Mend, Step, Verdict
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Flag, Removal
 from sftlib.core.operators import Action
@@ -27,12 +27,12 @@ def acting(name: str, action: Action, finds: Iterable[Find], reason: Removal, fl
     if action == "redact":
         return Mend(name, lambda text: redact(text, detectors))
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Verdict | Drop | None:
         found = sorted({f.kind for text in view.texts for find in detectors for f in find(text)})
         if not found:
-            return PASS
+            return None
         if action == "drop":
-            return Verdict(Drop(reason, f"holds {', '.join(found)}"))
+            return Drop(reason, f"holds {', '.join(found)}")
         return Verdict(flags=tuple(f"{flag}_{kind}" for kind in found))
 
     return Check(name, judge)

@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sftlib.clean.operators.steps import PASS, Check, Verdict
+from sftlib.clean.operators.steps import Check, Verdict
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Flag
 from sftlib.core.operators import Profanity
@@ -25,7 +25,7 @@ def profanity(params: Profanity) -> Check:
     """Rows with a word of profanity.txt are flagged, never changed: `oh shit` -> `profanity`."""
     flagged = Verdict(flags=(Flag.PROFANITY,))
 
-    def judge(view: View) -> Verdict:
-        return flagged if any(map(pattern().search, view.texts)) else PASS
+    def judge(view: View) -> Verdict | None:
+        return flagged if any(map(pattern().search, view.texts)) else None
 
     return Check(params.name, judge)
