@@ -44,6 +44,7 @@ FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 SENTENCE_END = re.compile(r"[.!?。！？][\s\"'”’)）]")
 LIST_OR_CODE = re.compile(r"\s{4}|\s*(?:[-*+•|#>]|\d+[.)、])|.*[{};=]")
 # Words that no English sentence ends with, and marks that no sentence ends with.
+LONGEST_HANGING = len("s as well as")
 HANGING = re.compile(
     r"(?:\b(?:the|an?|and|or|but|of|with|from|because|which|whose|their|our|your|my|its|into"
     r"|such as|as well as)|[,，、])\Z",
@@ -64,11 +65,13 @@ def refusals(params: Refusals) -> Check:
 
 
 def refusal_in(text: str) -> re.Match[str] | None:
-    opening = text[:OPENING_CHARACTERS]
-    if text.isascii():
-        return REFUSAL.match(opening) or AS_AN_AI.search(text)
-    english = REFUSAL.match(opening) or AS_AN_AI.search(text)
-    return english or REFUSAL_ZH.match(opening) or AS_AN_AI_ZH.search(text)
+    opening, lowered = text[:OPENING_CHARACTERS], text.lower()
+    found = REFUSAL.match(opening)
+    if not found and (" ai" in lowered or " artificial" in lowered):
+        found = AS_AN_AI.search(text)
+    if found or text.isascii():
+        return found
+    return REFUSAL_ZH.match(opening) or AS_AN_AI_ZH.search(text)
 
 
 def empty_answer(params: EmptyAnswer) -> Check:
@@ -148,7 +151,7 @@ def open_fence(text: str) -> bool:
 
 def hangs(text: str) -> bool:
     last = text.rstrip().rpartition("\n")[2]
-    if not HANGING.search(last) or LIST_OR_CODE.match(last):
+    if not HANGING.search(last[-LONGEST_HANGING:]) or LIST_OR_CODE.match(last):
         return False
     return SENTENCE_END.search(text) is not None
 
