@@ -22,16 +22,20 @@ def clean_row(
     """The id and the line of a row, or why it was dropped; what happened goes to `notes`."""
     value = renamed(given, source.columns) if source.columns else given
     try:
-        record = sound_record(value, source, notes)
+        record = sound(parsed(value, source), notes)
         record = record if isinstance(record, Drop) else operate(record, steps, notes)
         return record if isinstance(record, Drop) else row_line(record, name, value, source.meta)
     except orjson.JSONEncodeError as error:
         return Drop(Reason.WRONG_TYPE, f"the row cannot be written as JSON: {error}")
 
 
-def sound_record(value: Any, source: Source, notes: Notes) -> Record | Drop:
-    """The record that a value is in the source's format, without what cannot be learned."""
-    record = value if isinstance(value, Drop) else FORMATS[source.format].parse(value, source)
+def parsed(value: Any, source: Source) -> Record | Drop:
+    """The record that a value is in the format of its source."""
+    return value if isinstance(value, Drop) else FORMATS[source.format].parse(value, source)
+
+
+def sound(record: Record | Drop, notes: Notes) -> Record | Drop:
+    """The record without what cannot be learned, or its fault."""
     if isinstance(record, Drop):
         return record
     mended, changes = mend(record)

@@ -81,6 +81,8 @@ def clean_file(job: Job, file: str) -> Tally:
             tally.rows_in += 1
             if isinstance(result, Drop):
                 tally.dropped[str(result.reason)] += 1
+                if notes.language:
+                    tally.languages_dropped[notes.language] += 1
                 dropped.write({"at": at, "reason": result.reason, "detail": result.detail})
                 continue
             id, line = result

@@ -22,9 +22,11 @@ FORMS = {
 }
 SECRET = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in FORMS.items()))
 # One of these is in every form and assignment: a search for them is the cheap way out.
-WORDS = ("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "aiza")
-WORDS += ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_", "eyj", "-----begin")
-WORDS += ("password", "passwd", "secret", "token", "api", "access")
+WORDS = (
+    *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "aiza"),
+    *("sk-", "sk_", "rk-", "rk_", "pk-", "pk_", "eyj", "-----begin"),
+    *("password", "passwd", "secret", "token", "api", "access"),
+)
 ASSIGNMENT = re.compile(
     r"(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\"']?\s{0,4}[:=]\s{0,4}[\"']?"
     r"(?P<value>[A-Za-z0-9+/_.~-]{16,200}={0,2})",
