@@ -76,10 +76,21 @@ class LimitedLines:
 
 
 def check_header(names: list[str], path: Path) -> list[str]:
+    if any(not is_utf8(name) for name in names):
+        raise DataError(f"{path}:1: the header is not UTF-8: convert the file (iconv)")
     twice = [name for name in names if names.count(name) > 1 or not name.strip()]
     if twice:
         raise DataError(f"{path}:1: the header names {twice[0]!r} twice or leaves a column unnamed")
     return names
+
+
+def is_utf8(text: str) -> bool:
+    """False where bytes that are none were read as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fields_of(header: list[str], fields: list[str]) -> dict[str, str] | Drop:
@@ -87,9 +98,7 @@ def fields_of(header: list[str], fields: list[str]) -> dict[str, str] | Drop:
         detail = f"{len(fields)} fields, the header names {len(header)}"
         return Drop(Reason.RAGGED_ROW, detail)
     for name, field in zip(header, fields, strict=True):
-        try:
-            field.encode()
-        except UnicodeEncodeError:
+        if not is_utf8(field):
             return Drop(Reason.NOT_UTF8, f"the field {name!r} is not UTF-8")
     return dict(zip(header, fields, strict=True))
 
