@@ -9,7 +9,8 @@ def main(stage: Stage) -> None:
     rows = stage.output(f"data/clean/{key}")
     ledger = stage.output(f"data/ledger/clean/{key}")
     job = Job(key, params.sources[key], params.clean, stage.root, rows, ledger)
-    stage.metrics.update(clean_source(job, params.run.workers).to_json())
+    tally = clean_source(job, params.run.workers)
+    stage.metrics.update(tally.to_json() | tally.kept_shares())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import DataError
@@ -95,19 +93,6 @@ def test_chatterbot_turns_are_texts_as_written(tmp_path: Path) -> None:
     assert answers == ["no", "1.0"]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "data/raw/x.jsonl holds no rows: every file of it is empty"),
-        (GOOD.decode().encode("utf-16"), "the file is UTF-16: convert it to UTF-8 (iconv)"),
-    ],
-)
-def test_files_without_rows(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(DataError) as error:
-        clean(tmp_path, content, "prompt_completion")
-    assert message in str(error.value)
-
-
 def test_too_many_faults_end_the_build_with_examples(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         clean(tmp_path, GOOD + b"{}\n" + b"x\n", "prompt_completion", max_dropped=0.5)
@@ -118,21 +103,3 @@ def test_too_many_faults_end_the_build_with_examples(tmp_path: Path) -> None:
         "unexpected character, expected a JSON value at column 1",
         "mend the rows or the source's format, or raise clean.max_dropped in params.yaml",
     ]
-
-
-def test_links_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "data/raw/x").mkdir(parents=True)
-    (tmp_path / "data/raw/x/a.jsonl").symlink_to("/etc/passwd")
-    source = Source("data/raw/x", "messages", "CC0-1.0")
-    job = Job("x", source, Clean(1, 100, None, None), tmp_path, tmp_path / "r", tmp_path / "l")
-    with pytest.raises(DataError, match=r"data/raw/x/a.jsonl is a symbolic link"):
-        clean_source(job, workers=1)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.binary(max_size=60), max_size=6))
-def test_no_bytes_crash_the_reader_or_lose_a_row(tmp_path_factory, lines: list[bytes]) -> None:
-    root = tmp_path_factory.mktemp("fuzz")
-    body = [line.replace(b"\n", b" ") for line in lines]
-    tally = clean(root, GOOD + b"\n".join(body), "prompt_completion")
-    assert tally.rows_in == 1 + sum(bool(line.strip()) for line in body)

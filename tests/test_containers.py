@@ -1,4 +1,4 @@
-"""Containers: one row read out of each kind of file, and nasty files."""
+"""Containers: one row read out of each kind of file."""
 
 import gzip
 import json
@@ -100,109 +100,16 @@ def test_yaml_scalars_are_texts(tmp_path: Path) -> None:
     assert drops(tmp_path) == [("a.yaml:2", "wrong_type")]
 
 
-GOOD = b'{"prompt": "a", "completion": "b"}\n'
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.jsonl", GOOD.decode().encode("utf-16"), "the file is UTF-16: convert it to UTF-8"),
-        ("a.csv", "a,b\n".encode("utf-16"), "the file is UTF-16: convert it to UTF-8"),
-        ("a.jsonl.gz", gzip.compress(GOOD * 99)[:-20], "the compressed file is damaged"),
-        ("a.jsonl.gz", b"junk", "the compressed file is damaged"),
-        ("a.jsonl.zst", b"junk", "the compressed file is damaged"),
-        ("a.parquet", b"junk", "cannot be read as Parquet"),
-        ("a.arrow", b"junk", "cannot be read as Arrow"),
-        ("a.json", b'{"a": 1}', "must be a list of rows, or an object with one list of rows"),
-        ("a.json", GOOD * 2, "a .json file is read as a whole; name it .jsonl if each line"),
-        ("a.json", b"[" * 5000, "depth limit exceeded"),
-        ("a.yaml", b"a: [", "not YAML"),
-        ("a.yaml", b"[" * 5000, "not YAML"),
-        ("a.jsonl", b"", "holds no rows"),
-        ("a.txt", b"", "this format is read from"),
-    ],
-)
-def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    with pytest.raises(DataError) as error:
-        clean(tmp_path, {name: content}, "prompt_completion")
-    assert message in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (b'{"prompt": "a", "prompt": "b", "completion": "c"}', "duplicate_key"),
-        (b'{"prompt": {"a": 1, "a": 2}, "completion": "c"}', "duplicate_key"),
-        (b'{"prompt": NaN, "completion": "c"}', "broken_json"),
-        (b'{"prompt": "\\udc00", "completion": "c"}', "broken_json"),
-        (b'{"prompt": "a", "completion": "b"', "broken_json"),
-        (b"[" * 100_000, "line_too_long"),
-        (b"[" * 9_000, "broken_json"),
-        (b'{"prompt": "a\\u0000", "completion": "b"}', "nul_character"),
-        (b'{"prompt": "\xff", "completion": "b"}', "not_utf8"),
-    ],
-)
-def test_nasty_lines(tmp_path: Path, line: bytes, reason: str) -> None:
-    clean(tmp_path, {"a.jsonl": GOOD + line + b"\n" + GOOD}, "prompt_completion")
-    assert drops(tmp_path) == [("a.jsonl:2", reason)]
-    assert len(rows(tmp_path)) == 2
-
-
 def test_colons_in_texts_are_no_keys(tmp_path: Path) -> None:
     row = {"prompt": 'is {"a": 1, "a": 2} JSON?', "completion": '"b": yes'}
     clean(tmp_path, {"a.jsonl": lines([row])}, "prompt_completion")
     assert len(rows(tmp_path)) == 1
 
 
-def test_bombs_stop_the_build(tmp_path: Path) -> None:
-    bomb = gzip.compress(b"a" * 300_000_000, compresslevel=1)
-    with pytest.raises(DataError, match="unpacks to over 200 times its size: a bomb"):
-        clean(tmp_path, {"a.jsonl.gz": GOOD and bomb}, "prompt_completion")
-
-
-def test_a_long_line_is_never_held(tmp_path: Path) -> None:
-    import tracemalloc
-
-    content = GOOD + b"b" * 30_000_000 + b"\n" + GOOD
-    (tmp_path / "data/raw/x").mkdir(parents=True)
-    (tmp_path / "data/raw/x/a.jsonl").write_bytes(content)
-    tracemalloc.start()
-    clean(tmp_path, {}, "prompt_completion")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8_000_000
-    assert drops(tmp_path) == [("a.jsonl:2", "line_too_long")]
-
-
 def test_two_files_of_one_shard(tmp_path: Path) -> None:
     files = {"a.csv": CSV, "a.csv.jsonl": lines(FIELDS)}
     with pytest.raises(DataError, match=r"a\.csv\.jsonl and .*a\.csv would become one shard"):
         clean(tmp_path, files, "prompt_completion")
-
-
-READERS = {
-    "a.jsonl": "prompt_completion",
-    "a.csv": "prompt_completion",
-    "a.json": "prompt_completion",
-    "a.yaml": "prompt_completion",
-    "a.conll": "conll",
-    "a.conllu": "conllu",
-    "a.txt": "lines_by_class",
-    "a.parquet": "prompt_completion",
-    "a.arrow": "prompt_completion",
-    "a.jsonl.gz": "prompt_completion",
-}
-
-
-@settings(max_examples=60, deadline=None)
-@given(name=st.sampled_from(sorted(READERS)), content=st.binary(max_size=200))
-def test_no_bytes_crash_a_reader(tmp_path_factory, name: str, content: bytes) -> None:
-    root = tmp_path_factory.mktemp("fuzz")
-    try:
-        tally = clean(root, {name: content}, READERS[name])
-    except DataError:
-        return
-    assert tally.rows_in == tally.kept + tally.dropped.total()
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,12 +9,14 @@ from sftlib.core.tally import Drop
 
 def mend(record: Record) -> tuple[Record, list[str]]:
     """Cut what follows the last answer: nothing can be learned from it."""
-    if not isinstance(record, Chat):
+    if not isinstance(record, Chat) or not record.messages:
         return record, []
     messages = record.messages
+    if messages[-1].role not in ("user", "tool"):
+        return record, []
     while messages and messages[-1].role in ("user", "tool"):
         messages = messages[:-1]
-    if messages == record.messages or not messages:
+    if not messages:
         return record, []
     return replace(record, messages=messages), [Change.UNANSWERED_TURN_CUT]
 
@@ -27,14 +29,13 @@ def fault(record: Record) -> Drop | None:
         return text_fault(" ".join(record.words), "the sentence")
     for number, message in enumerate(record.messages, 1):
         if message.role not in ROLES:
+            known = ", ".join(ROLES)
             found = message.role[:60]
-            return Drop(
-                Reason.UNKNOWN_ROLE, f"turn {number} is by {found!r}, not {', '.join(ROLES)}"
-            )
-        what = f"turn {number} ({message.role})"
-        found_fault = None if message.tool_calls else text_fault(message.content, what)
-        if found_fault:
-            return found_fault
+            return Drop(Reason.UNKNOWN_ROLE, f"turn {number} is by {found!r}, not {known}")
+        content = message.content
+        if (content and not content.isspace() and "\0" not in content) or message.tool_calls:
+            continue
+        return text_fault(content, f"turn {number} ({message.role})")
     return order_fault(record.messages)
 
 
@@ -54,11 +55,17 @@ def text_fault(text: str, what: str) -> Drop | None:
     return None
 
 
-def order_fault(messages: tuple[Message, ...]) -> Drop | None:
-    """Turns are: system or not, then user and assistant by turns, the assistant last.
+# Who may speak after whom; a turn of the assistant that calls tools is followed by their results.
+FOLLOWERS = {
+    "system": ("user",),
+    "user": ("assistant",),
+    "assistant": ("user",),
+    "tool": ("assistant", "tool"),
+}
 
-    A turn of the assistant that calls tools is followed by their results, then by the assistant.
-    """
+
+def order_fault(messages: tuple[Message, ...]) -> Drop | None:
+    """Turns are: system or not, then user and assistant by turns, the assistant last."""
     if not any(message.role == "assistant" for message in messages):
         return Drop(Reason.NO_ANSWER, "no turn of the assistant")
     expected: tuple[str, ...] = ("system", "user")
@@ -66,12 +73,5 @@ def order_fault(messages: tuple[Message, ...]) -> Drop | None:
         if message.role not in expected:
             wanted = " or ".join(expected[-1:] if number == 1 else expected)
             return Drop(Reason.ROLE_ORDER, f"turn {number} is by {message.role}, expected {wanted}")
-        expected = followers(message)
+        expected = ("tool",) if message.tool_calls else FOLLOWERS[message.role]
     return None
-
-
-def followers(message: Message) -> tuple[str, ...]:
-    """Who may speak after `message`."""
-    if message.role == "assistant":
-        return ("tool",) if message.tool_calls else ("user",)
-    return {"system": ("user",), "user": ("assistant",)}.get(message.role, ("assistant", "tool"))

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 from sftlib.clean import chats, labels, texts
 from sftlib.clean.chatterbot import read_chatterbot
-from sftlib.clean.jsonl import read_json, read_jsonl
+from sftlib.clean.json_list import read_json
+from sftlib.clean.jsonl import read_jsonl
 from sftlib.clean.streams import COMPRESSED
 from sftlib.clean.tables import read_arrow, read_csv, read_parquet
 from sftlib.clean.yaml_rows import read_yaml
@@ -64,7 +65,7 @@ def read_branches(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | 
             yield from ((line, branch) for branch in chats.branches(value))
 
 
-def place(path: str, number: int) -> str:
+def place(path: str, number: int | str) -> str:
     """Where a row stands: data/raw/x.jsonl:17, or data/raw/x.parquet#17 without lines."""
     mark = "#" if content_suffix(Path(path)) in NUMBERED else ":"
     return f"{path}{mark}{number}"

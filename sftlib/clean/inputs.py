@@ -29,7 +29,7 @@ def list_inputs(root: Path, path: str, suffixes: tuple[str, ...]) -> list[str]:
         if file.name in DATASETS_FILES:
             continue
         if content_suffix(file) not in suffixes:
-            if file.suffix == ".target":  # read beside its .source
+            if content_suffix(file) == ".target":  # read beside its .source
                 continue
             raise DataError(f"{name}: this format is read from {' or '.join(suffixes)} files only")
         found.append(name)

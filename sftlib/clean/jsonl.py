@@ -1,6 +1,8 @@
-"""Read JSON: a line at a time, in memory that does not grow with the file, or a file as a whole."""
+"""Read lines of JSON in memory that does not grow with the file."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +16,9 @@ from sftlib.core.tally import Drop
 
 BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+NESTED = (dict, list)
+# The end of a key that does not stand right before its colon.
+SPACED_KEY = re.compile(rb'"[ \t\r]+:')
 
 
 def read_jsonl(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
@@ -21,7 +26,7 @@ def read_jsonl(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Dro
     for number, line in read_text_lines(path, max_line_bytes):
         if isinstance(line, Drop):
             yield number, line
-        elif line.strip():
+        elif line and not line.isspace():
             yield number, parse(line)
 
 
@@ -50,7 +55,7 @@ def check_encoding(start: bytes, path: Path) -> None:
 def read_limited(stream: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
     """The lines of `stream`; None stands for one of more than `max_bytes`, never held whole."""
     while line := stream.readline(max_bytes + 2):
-        if len(line.rstrip(b"\r\n")) <= max_bytes:
+        if len(line) <= max_bytes or len(line.rstrip(b"\r\n")) <= max_bytes:
             yield line
             continue
         while line and not line.endswith(b"\n"):
@@ -59,6 +64,7 @@ def read_limited(stream: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
 
 
 def parse(line: bytes) -> Any | Drop:
+    """The value of a text of JSON; a drop where it has none, or one that hides another."""
     try:
         # orjson bounds the nesting and refuses lone surrogates, NaN and Infinity.
         value = orjson.loads(line)
@@ -66,10 +72,8 @@ def parse(line: bytes) -> Any | Drop:
         return text_fault(line) or Drop(
             Reason.BROKEN_JSON, f"{said(error)} at column {error.colno}"
         )
-    if line.count(b'":') + line.count(b'" :') > keys_in(value):
-        twice = key_given_twice(line)
-        if twice is not None:
-            return Drop(Reason.DUPLICATE_KEY, f"the key {twice!r} stands twice in an object")
+    if line.count(b'":') + len(SPACED_KEY.findall(line)) > keys_in(value):
+        return duplicate_fault(line) or value
     return value
 
 
@@ -87,44 +91,31 @@ def said(error: orjson.JSONDecodeError) -> str:
 
 
 def keys_in(value: Any) -> int:
-    """The keys of all objects in `value`."""
-    if isinstance(value, dict):
-        return len(value) + sum(
-            keys_in(inner) for inner in value.values() if isinstance(inner, dict | list)
-        )
-    if isinstance(value, list):
-        return sum(keys_in(inner) for inner in value)
-    return 0
+    """The keys of all objects in `value`, however deep."""
+    count, rest = 0, [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, dict):
+            count += len(inner)
+            inner = inner.values()
+        elif not isinstance(inner, list):
+            continue
+        rest += [item for item in inner if isinstance(item, NESTED)]
+    return count
 
 
-def key_given_twice(line: bytes) -> str | None:
+def duplicate_fault(line: bytes) -> Drop | None:
     """A key that an object of `line` has twice: only the last of its values could be read."""
     found: list[str] = []
 
-    def notice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        found.extend(name for name in names if names.count(name) > 1)
-        return dict(pairs)
+    def notice(pairs: list[tuple[str, Any]]) -> None:
+        counts = Counter(name for name, _ in pairs)
+        found.extend(name for name, count in counts.items() if count > 1)
 
-    json.loads(line, object_pairs_hook=notice)
-    return found[0] if found else None
-
-
-def read_json(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
-    """Yield (row number, value) of a file that is one list, or an object that holds one list."""
-    with open_stream(path) as stream:
-        data = stream.read()
-    check_encoding(data[:2], path)
     try:
-        value = orjson.loads(data.removeprefix(BOM))
-    except orjson.JSONDecodeError as error:
-        raise DataError(
-            f"{path}:{error.lineno}: {said(error)} at column {error.colno}: a .json file is read "
-            "as a whole; name it .jsonl if each line is a row"
-        ) from None
-    lists = [value] if isinstance(value, list) else []
-    if isinstance(value, dict):
-        lists = [inner for inner in value.values() if isinstance(inner, list)]
-    if len(lists) != 1:
-        raise DataError(f"{path}:1: must be a list of rows, or an object with one list of rows")
-    yield from enumerate(lists[0], 1)
+        json.loads(line, object_pairs_hook=notice)
+    except RecursionError:
+        return Drop(Reason.BROKEN_JSON, "nested too deeply to look for keys given twice")
+    if not found:
+        return None
+    return Drop(Reason.DUPLICATE_KEY, f"the key {found[0]!r} stands twice in an object")

@@ -1,5 +1,6 @@
 """Rows that are texts with labels, and sentences with tags."""
 
+from math import isfinite
 from typing import Any
 
 from sftlib.clean.fields import kind, missing, text_at
@@ -36,7 +37,7 @@ def label_of(value: Any) -> Label | Drop:
         return value
     if type(value) is int:  # true and false are no labels
         return str(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and isfinite(value):  # tables hold NaN for what is missing
         return value
     if isinstance(value, list):
         names = [label_of(item) for item in value]

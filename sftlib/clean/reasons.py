@@ -10,6 +10,7 @@ class Reason(StrEnum):
     LINE_TOO_LONG = "line_too_long"
     BROKEN_JSON = "broken_json"
     DUPLICATE_KEY = "duplicate_key"
+    BROKEN_QUOTES = "broken_quotes"
     RAGGED_ROW = "ragged_row"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"

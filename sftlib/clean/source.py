@@ -6,17 +6,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sftlib.clean.checks import fault, mend
 from sftlib.clean.detect import detect_format
-from sftlib.clean.fields import missing
 from sftlib.clean.formats import CONTAINERS, FORMATS, place
 from sftlib.clean.inputs import list_inputs
-from sftlib.clean.operators.apply import Notes, operate
+from sftlib.clean.operators.apply import Notes
 from sftlib.clean.operators.table import prepare
 from sftlib.clean.reasons import Reason
+from sftlib.clean.row import clean_row
 from sftlib.core.errors import DataError
 from sftlib.core.params import Clean, Source
-from sftlib.core.records import Record, content_id, record_to_json
 from sftlib.core.rows import LineWriter, read_folder
 from sftlib.core.shards import map_shards
 from sftlib.core.tally import Drop, Tally, total
@@ -79,56 +77,39 @@ def clean_file(job: Job, file: str) -> Tally:
         LineWriter(job.ledger / "kept" / shard) as kept,
         LineWriter(job.ledger / "dropped" / shard) as dropped,
     ):
-        for line, result in cleaned(job, file):
-            at = place(file, line)
+        for at, result, notes in cleaned(job, file):
             tally.rows_in += 1
             if isinstance(result, Drop):
                 tally.dropped[str(result.reason)] += 1
+                if notes.language:
+                    tally.languages_dropped[notes.language] += 1
                 dropped.write({"at": at, "reason": result.reason, "detail": result.detail})
                 continue
-            fields, notes = result
-            tally.kept += 1
-            tally.changed.update(notes.changed)
-            tally.flagged.update(notes.flags)
-            if notes.language:
-                tally.languages[notes.language] += 1
-            rows.write(fields)
-            kept.write({"id": fields["id"], "at": at, **notes.to_json()})
+            id, line = result
+            note(tally, notes)
+            rows.write_line(line)
+            kept.write({"id": id, "at": at, **notes.to_json()})
     return tally
 
 
-def cleaned(job: Job, file: str) -> Iterator[tuple[int, tuple[dict[str, Any], Notes] | Drop]]:
-    """Yield (line, (fields of a row, what happened to it) or a drop)."""
+def note(tally: Tally, notes: Notes) -> None:
+    """Count a row that was kept."""
+    tally.kept += 1
+    if notes.changed:
+        tally.changed.update(notes.changed)
+    if notes.flags:
+        tally.flagged.update(notes.flags)
+    if notes.language:
+        tally.languages[notes.language] += 1
+
+
+def cleaned(job: Job, file: str) -> Iterator[tuple[str, tuple[str, bytes] | Drop, Notes]]:
+    """Yield (place, (id, line) of a row or a drop, what happened to it)."""
     form, steps = FORMATS[job.source.format], prepare(job.clean.operators)
+    prefix = place(file, "")
     for line, given in form.read(job.root / file, job.clean.max_line_bytes):
-        value, notes = renamed(given, job.source.columns), Notes()
-        record = value if isinstance(value, Drop) else form.parse(value, job.source)
-        record = record if isinstance(record, Drop) else sound(record, notes)
-        record = record if isinstance(record, Drop) else operate(record, steps, notes)
-        if isinstance(record, Drop):
-            yield line, record
-            continue
-        fields: dict[str, Any] = {"id": content_id(record), "source": job.name}
-        if job.source.meta:
-            fields["meta"] = {name: value[name] for name in job.source.meta if name in value}
-        yield line, (fields | record_to_json(record), notes)
-
-
-def sound(record: Record, notes: Notes) -> Record | Drop:
-    """The record without what cannot be learned, or its fault."""
-    mended, changes = mend(record)
-    notes.changed += changes
-    return fault(mended) or mended
-
-
-def renamed(value: Any, columns: dict[str, str] | None) -> Any:
-    """The row with its fields under our names; a drop when one that is named is missing."""
-    if columns is None or not isinstance(value, dict):
-        return value
-    absent = next((theirs for theirs in columns.values() if theirs not in value), None)
-    if absent is not None:
-        return missing(absent, value)
-    return value | {ours: value[theirs] for ours, theirs in columns.items()}
+        notes = Notes()
+        yield f"{prefix}{line}", clean_row(given, job.name, job.source, steps, notes), notes
 
 
 def shard_name(path: str, file: str) -> str:

@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from sftlib.cli.raw import Raw, read_raw
+from sftlib.core.params import Params
 from sftlib.core.records import normalise, record_from_json, record_text
 from sftlib.core.rows import list_shards, read_folder, read_lines
 
@@ -24,26 +29,50 @@ class Event:
 
 @dataclass(frozen=True)
 class Life:
-    """A row that was found: where it stood, its id and text if it was cleaned, and its events."""
+    """A row that was found: where it stood, its id and text if it was cleaned, and its events.
+
+    `raw` is the row as it was read; none when it or its cleaning is not what it was in the build.
+    """
 
     at: str
     id: str | None
     fields: dict[str, Any] | None
     events: list[Event]
+    raw: Raw | None = None
 
 
-def find_lives(root: Path, query: str, limit: int) -> list[Life]:
+def find_lives(root: Path, params: Params, query: str, limit: int) -> list[Life]:
     """Rows at a place (`data/raw/x.jsonl:17`), of an id, or whose text holds `query`."""
-    found: list[Life] = []
-    for life in cleaned_lives(root, query):
-        found.append(follow(root, life))
-        if len(found) == limit:
-            return found
+    found = [follow(root, life) for life in islice(cleaned_lives(root, query), limit)]
+    found = [with_raw(life, root, params) for life in found]
+    dropped = dropped_lives(root, params, query)
+    return found + list(islice(dropped, limit - len(found)))
+
+
+def with_raw(life: Life, root: Path, params: Params) -> Life:
+    rows = read_raw(root, params, {life.at})
+    return replace(life, raw=next((raw for _, raw in rows if raw.id == life.id), None))
+
+
+def dropped_lives(root: Path, params: Params, query: str) -> Iterator[Life]:
+    """Rows that cleaning dropped: at the place, or whose raw text holds `query`."""
+    reasons: dict[str, dict[str, str]] = {}
     for entry in read_folder_if_there(root / "data/ledger/clean"):
-        if entry["at"] == query and "reason" in entry:
-            event = Event("clean", "dropped", f"{entry['reason']}: {entry['detail']}")
-            found.append(Life(query, None, None, [event]))
-    return found[:limit]
+        if "reason" in entry:
+            reasons.setdefault(entry["at"], {})[entry["reason"]] = entry["detail"]
+    if query in reasons:
+        rows = {raw.drop.reason: raw for _, raw in read_raw(root, params, {query}) if raw.drop}
+        for reason, detail in reasons[query].items():
+            yield Life(query, None, None, [dropped(reason, detail)], rows.get(reason))
+    elif not ROW_ID.fullmatch(query):
+        wanted = normalise(orjson.dumps(query).decode()[1:-1])  # as it stands in JSON
+        for at, raw in read_raw(root, params, set(reasons)):
+            if raw.drop and wanted in normalise(raw.text):
+                yield Life(at, None, None, [dropped(raw.drop.reason, raw.drop.detail)], raw)
+
+
+def dropped(reason: str, detail: str) -> Event:
+    return Event("clean", "dropped", f"{reason}: {detail}")
 
 
 def cleaned_lives(root: Path, query: str) -> Iterator[Life]:
@@ -74,13 +103,12 @@ def follow(root: Path, life: Life) -> Life:
             keeper = entry["keeper"]
             instead = f"; kept instead: {keeper['at']}" if keeper else ""
             detail = f"{entry['reason']}: {entry['detail']}{instead}"
-            return Life(
-                life.at, life.id, life.fields, [*events, Event("curate", "dropped", detail)]
-            )
+            return replace(life, events=[*events, Event("curate", "dropped", detail)])
     place = value_of(root / "data/curated", life.id, "place")
-    events.append(Event("curate", "kept", f"place {place:.4f}" if place is not None else ""))
+    if place is not None:
+        events.append(Event("curate", "kept", f"place {place:.4f}"))
     events += later_events(root, life.id)
-    return Life(life.at, life.id, life.fields, events)
+    return replace(life, events=events)
 
 
 def later_events(root: Path, id: str | None) -> Iterator[Event]:

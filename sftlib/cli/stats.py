@@ -14,22 +14,41 @@ SPLITS = ("train", "validation", "test")
 
 
 def print_stats(as_json: bool) -> None:
-    """Print a line per source; raises `UsageError` before the first build."""
+    """Print a line per source, and per language of it; `UsageError` before the first build."""
     stats = collect_stats(Path.cwd() / "metrics")
     if as_json:
         print(orjson.dumps(stats).decode())
         return
-    table = Table("source", "rows", "cleaned", "curated", *SPLITS, "dropped, by reason")
+    console = Console(markup=False, highlight=False)
+    console.print(sources_table(stats))
+    if any(found["languages"] for found in stats.values()):
+        console.print(languages_table(stats))
+
+
+def sources_table(stats: dict[str, dict[str, Any]]) -> Table:
+    table = Table("source", "rows", "cleaned", "curated", *SPLITS, "kept", "dropped, by reason")
     for source, found in stats.items():
         counts = [found["rows"], found["cleaned"], found["curated"]]
         counts += [found["splits"].get(split, 0) for split in SPLITS]
         reasons = "\n".join(f"{count} {reason}" for reason, count in found["dropped"].items())
-        table.add_row(printable(source), *map(str, counts), reasons or "-")
-    Console(markup=False, highlight=False).print(table)
+        kept = f"{found['kept_share']:.1%}"
+        table.add_row(printable(source), *map(str, counts), kept, reasons or "-")
+    return table
+
+
+def languages_table(stats: dict[str, dict[str, Any]]) -> Table:
+    table = Table("source", "language", "rows", "cleaned", "kept")
+    for source, found in stats.items():
+        for code, (rows, kept) in found["languages"].items():
+            table.add_row(printable(source), code, str(rows), str(kept), f"{kept / rows:.1%}")
+    return table
 
 
 def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
-    """Source -> rows at each stage, and what was dropped by reason, over all stages."""
+    """Source -> rows at each stage, what was dropped by reason over all stages, and languages.
+
+    A language has [rows, rows that were left when they were cleaned].
+    """
     if not (metrics / "split.json").is_file():
         raise UsageError("metrics/split.json is missing: build with `dvc repro split` first")
     curate, split = (read(metrics / f"{stage}.json") for stage in ("curate", "split"))
@@ -38,14 +57,25 @@ def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
         source, clean = file.stem, read(file)
         curated = curate["by_source"].get(source, {"kept": 0, "dropped": {}})
         later = split["dropped_by_source"].get(source, {})
+        splits = {name: split["by_source"][name].get(source, 0) for name in SPLITS}
         stats[source] = {
             "rows": clean["rows_in"],
             "cleaned": clean["kept"],
             "curated": curated["kept"],
-            "splits": {name: split["by_source"][name].get(source, 0) for name in SPLITS},
+            "kept_share": round(sum(splits.values()) / clean["rows_in"], 4),
+            "splits": splits,
+            "languages": languages(clean),
             "dropped": {**clean["dropped"], **curated["dropped"], **later},
         }
     return stats
+
+
+def languages(clean: dict[str, Any]) -> dict[str, list[int]]:
+    kept, dropped = clean.get("languages", {}), clean.get("languages_dropped", {})
+    return {
+        code: [kept.get(code, 0) + dropped.get(code, 0), kept.get(code, 0)]
+        for code in sorted({*kept, *dropped})
+    }
 
 
 def read(path: Path) -> Any:

@@ -69,17 +69,20 @@ def record_to_json(record: Record) -> dict[str, Any]:
         return {"text": record.text, "label": label}
     if isinstance(record, Tagged):
         return {"words": list(record.words), "tags": list(record.tags)}
-    fields: dict[str, Any] = {"messages": [message_to_json(m) for m in record.messages]}
+    fields: dict[str, Any] = {
+        "messages": [
+            {"role": m.role, "content": m.content} if m.tool_calls is None else message_to_json(m)
+            for m in record.messages
+        ]
+    }
     if record.tools is not None:
         fields["tools"] = orjson.loads(record.tools)
     return fields
 
 
 def message_to_json(message: Message) -> dict[str, Any]:
-    fields: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls is not None:
-        fields["tool_calls"] = orjson.loads(message.tool_calls)
-    return fields
+    calls = orjson.loads(message.tool_calls or "[]")
+    return {"role": message.role, "content": message.content, "tool_calls": calls}
 
 
 def record_from_json(fields: dict[str, Any]) -> Record:
@@ -100,7 +103,12 @@ def message_from_json(turn: dict[str, Any]) -> Message:
 
 def content_id(record: Record) -> str:
     """32 hexadecimal digits of BLAKE2b over the record: where a row stands does not matter."""
-    return digest(orjson.dumps(record_to_json(record)))
+    return digest(record_json(record))
+
+
+def record_json(record: Record) -> bytes:
+    """The record as JSON, of which its id is the hash."""
+    return orjson.dumps(record_to_json(record))
 
 
 def digest(data: bytes) -> str:

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+BUFFER_BYTES = 1 << 18
+
 
 def list_shards(folder: Path) -> list[str]:
     """Relative paths of the shards below `folder`, in an order that no file system decides."""
@@ -38,10 +40,14 @@ class LineWriter:
         self._stream: BinaryIO | None = None
 
     def write(self, fields: dict[str, Any]) -> None:
+        self.write_line(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+
+    def write_line(self, line: bytes) -> None:
+        """Write an object that is JSON already, with the newline at its end."""
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.path.open("wb")
-        self._stream.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+            self._stream = self.path.open("wb", buffering=BUFFER_BYTES)
+        self._stream.write(line)
         self.count += 1
 
     def __enter__(self) -> "LineWriter":

@@ -14,8 +14,8 @@ class Drop:
     detail: str
 
 
-# What is counted of kept rows besides.
-NOTES = ("changed", "flagged", "languages")
+# What is counted besides, of kept rows but for the last.
+NOTES = ("changed", "flagged", "languages", "languages_dropped")
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Tally:
     changed: Counter[str] = field(default_factory=Counter)
     flagged: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
+    languages_dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         self.rows_in += other.rows_in
@@ -52,6 +53,20 @@ class Tally:
             if getattr(self, name):
                 counts[name] = dict(sorted(getattr(self, name).items()))
         return counts
+
+    def kept_shares(self) -> dict[str, Any]:
+        """The share of rows that were kept, of all and of each language that was noted."""
+        shares: dict[str, Any] = {"kept_share": share(self.kept, self.rows_in - self.kept)}
+        codes = sorted(self.languages | self.languages_dropped)
+        if codes:
+            shares["kept_share_by_language"] = {
+                code: share(self.languages[code], self.languages_dropped[code]) for code in codes
+            }
+        return shares
+
+
+def share(kept: int, dropped: int) -> float:
+    return round(kept / (kept + dropped), 4)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -3,7 +3,7 @@
 import re
 
 from sftlib.clean.operators.length import count_words
-from sftlib.clean.operators.steps import Check, dropping
+from sftlib.clean.operators.steps import Check
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Echo, EmptyAnswer, Refusals, TruncatedAnswer, UrlOnly
@@ -38,12 +38,13 @@ AS_AN_AI_ZH = re.compile(
 PLACEHOLDERS = frozenset(
     ("nan", "null", "n/a", "undefined", "<noinput>", "no input", "[object object]", "...", "…")
 )
-INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2060\ufeff]")
 URL = re.compile(r"(?:(?:https?://|www\.)[^\s<>]+[\s,;]*)+", re.IGNORECASE)
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 SENTENCE_END = re.compile(r"[.!?。！？][\s\"'”’)）]")
 LIST_OR_CODE = re.compile(r"\s{4}|\s*(?:[-*+•|#>]|\d+[.)、])|.*[{};=]")
 # Words that no English sentence ends with, and marks that no sentence ends with.
+LONGEST_HANGING = len("s as well as")
 HANGING = re.compile(
     r"(?:\b(?:the|an?|and|or|but|of|with|from|because|which|whose|their|our|your|my|its|into"
     r"|such as|as well as)|[,，、])\Z",
@@ -60,15 +61,17 @@ def refusals(params: Refusals) -> Check:
                 return Drop(Removal.REFUSAL, f"turn {number} says {match[0].strip()[:60]!r}")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def refusal_in(text: str) -> re.Match[str] | None:
-    opening = text[:OPENING_CHARACTERS]
-    if text.isascii():
-        return REFUSAL.match(opening) or AS_AN_AI.search(text)
-    english = REFUSAL.match(opening) or AS_AN_AI.search(text)
-    return english or REFUSAL_ZH.match(opening) or AS_AN_AI_ZH.search(text)
+    opening, lowered = text[:OPENING_CHARACTERS], text.lower()
+    found = REFUSAL.match(opening)
+    if not found and (" ai" in lowered or " artificial" in lowered):
+        found = AS_AN_AI.search(text)
+    if found or text.isascii():
+        return found
+    return REFUSAL_ZH.match(opening) or AS_AN_AI_ZH.search(text)
 
 
 def empty_answer(params: EmptyAnswer) -> Check:
@@ -78,11 +81,11 @@ def empty_answer(params: EmptyAnswer) -> Check:
         for number, text in view.part("answer"):
             if len(text) < 40 and text.strip().lower() in PLACEHOLDERS:
                 return Drop(Removal.EMPTY_ANSWER, f"turn {number} is only {text.strip()!r}")
-            if not text.isascii() and not INVISIBLE.sub("", text):
+            if not text.isascii() and text.strip() and not VISIBLE.search(text):
                 return Drop(Removal.EMPTY_ANSWER, f"turn {number} has no visible character")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def echo(params: Echo) -> Check:
@@ -99,7 +102,7 @@ def echo(params: Echo) -> Check:
             prompt = text if role == "user" else ""
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def repeats(answer: str, prompt: str, min_words: int) -> bool:
@@ -132,7 +135,7 @@ def truncated_answer(params: TruncatedAnswer) -> Check:
             )
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def open_fence(text: str) -> bool:
@@ -148,7 +151,7 @@ def open_fence(text: str) -> bool:
 
 def hangs(text: str) -> bool:
     last = text.rstrip().rpartition("\n")[2]
-    if not HANGING.search(last) or LIST_OR_CODE.match(last):
+    if not HANGING.search(last[-LONGEST_HANGING:]) or LIST_OR_CODE.match(last):
         return False
     return SENTENCE_END.search(text) is not None
 
@@ -162,4 +165,4 @@ def url_only(params: UrlOnly) -> Check:
                 return Drop(Removal.URL_ONLY, f"turn {number} is only {text.strip()[:60]!r}")
         return None
 
-    return dropping(params.name, find)
+    return Check(params.name, find)

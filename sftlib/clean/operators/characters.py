@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from sftlib.clean.operators.steps import Mend
 from sftlib.core.operators import ControlCharacters, Nfc, RepairUnicode
@@ -20,6 +20,22 @@ NOISE = re.compile(
     r"|[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"
     rf"|(?<![{JOINED}])[\u200c\u200d]+"
 )
+# The control characters among those of ASCII.
+CONTROLS = bytes({*range(32), 127} - {9, 10})
+# Mojibake shows as two of certain characters in a row, or as one of a few. Here is a cheap search
+# for something wider: ftfy's own takes a hundred times as long. Letters of other scripts, and
+# quotes and dashes beside ASCII, show nothing; between two of `PAIRED`, quotes do.
+QUOTES = r"\u2010-\u2015\u2018\u2019\u201c\u201d\u2022\u2026"
+PAIRED = "[ВГРСΒΓΞΟ]"
+TELLING = (
+    r"\x80-\u02ff\u0370-\u0390\u03ca-\u040f\u0450-\u045f\u0490-\u058f\u2000-\u200f\u2016\u2017"
+    r"\u201a\u201b\u201e-\u2021\u2023-\u2025\u2027-\u2dff\uf8ff\ufb00-\ufb06\ufffd"
+)
+FOREIGN = rf"{TELLING}{QUOTES}\u0391-\u03c9\u0410-\u044f"
+MOJIBAKE_LIKE = re.compile(
+    rf"[{TELLING}{QUOTES}](?:(?<=[\x80-\x9f\xc2\xc3\u0152\u0153])|(?<=[{TELLING}])[{FOREIGN}]"
+    rf"|(?<=[{FOREIGN}][{TELLING}])|(?<={PAIRED}[{QUOTES}]){PAIRED})"
+)
 
 
 @cache
@@ -33,12 +49,16 @@ def fix_encoding() -> Callable[[str], str]:
 
 def repair_unicode(params: RepairUnicode) -> Mend:
     """UTF-8 once read in another encoding is read anew (ftfy): `cafÃ©` -> `café`."""
-    return Mend(params.name, lambda text: text if text.isascii() else fix_encoding()(text))
+    return Mend(params.name, repaired, to_ascii=False)
+
+
+def repaired(text: str) -> str:
+    return fix_encoding()(text) if MOJIBAKE_LIKE.search(text) else text
 
 
 def nfc(params: Nfc) -> Mend:
     """Characters in composed form (Unicode NFC): `e` + U+0301 -> `é`."""
-    return Mend(params.name, lambda text: unicodedata.normalize("NFC", text))
+    return Mend(params.name, partial(unicodedata.normalize, "NFC"), to_ascii=False)
 
 
 def control_characters(params: ControlCharacters) -> Mend:
@@ -47,10 +67,14 @@ def control_characters(params: ControlCharacters) -> Mend:
 
 
 def strip_noise(text: str) -> str:
-    # Printable text, which is most of it, holds none of them.
-    if text.isprintable():
-        return text
-    return NOISE.sub(kept, text)
+    return text if is_clean(text) else NOISE.sub(kept, text)
+
+
+def is_clean(text: str) -> bool:
+    """Whether `text` surely holds none: a cheap way out for most of them."""
+    if text.isascii():
+        return len(text.encode().translate(None, CONTROLS)) == len(text)
+    return text.replace("\n", "").isprintable()
 
 
 def kept(match: re.Match[str]) -> str:

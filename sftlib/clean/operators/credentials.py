@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from math import log2
 
-from sftlib.clean.operators.findings import Finding, acting
+from sftlib.clean.operators.findings import Finding, Search, acting
 from sftlib.clean.operators.steps import Step
 from sftlib.clean.reasons import Flag, Removal
 from sftlib.core.operators import Secrets
@@ -21,8 +21,12 @@ FORMS = {
     r"[A-Za-z0-9+/=\s:,.-]{0,20000}?-----END (?:[A-Z]+ )?PRIVATE KEY(?: BLOCK)?-----",
 }
 SECRET = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in FORMS.items()))
-# What every form holds: a search for it is the cheap way out.
-HINT = re.compile(r"AKIA|ASIA|gh[pousr]_|github_pat_|xox[abeoprs]-|AIza|[srp]k[-_]|eyJ|-----BEGIN")
+# One of these is in every form and assignment: a search for them is the cheap way out.
+WORDS = (
+    *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "aiza"),
+    *("sk-", "sk_", "rk-", "rk_", "pk-", "pk_", "eyj", "-----begin"),
+    *("password", "passwd", "secret", "token", "api", "access"),
+)
 ASSIGNMENT = re.compile(
     r"(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\"']?\s{0,4}[:=]\s{0,4}[\"']?"
     r"(?P<value>[A-Za-z0-9+/_.~-]{16,200}={0,2})",
@@ -37,11 +41,17 @@ def secrets(params: Secrets) -> Step:
 
     Values that say that they are examples stay.
     """
-    return acting(params.name, params.action, (known_forms, assigned), Removal.SECRET, Flag.SECRET)
+    search = Search((known_forms, assigned), may_be_secret, Removal.SECRET, Flag.SECRET)
+    return acting(params.name, params.action, search)
+
+
+def may_be_secret(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in WORDS)
 
 
 def known_forms(text: str) -> Iterator[Finding]:
-    for match in SECRET.finditer(text) if HINT.search(text) else ():
+    for match in SECRET.finditer(text):
         if "EXAMPLE" not in match[0]:
             yield Finding(match.start(), match.end(), str(match.lastgroup))
 

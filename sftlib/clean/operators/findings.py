@@ -1,9 +1,10 @@
 """What detectors of personal data and of secrets find, and the three things to do about it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from sftlib.clean.operators.steps import PASS, Check, Mend, Step, Verdict
+from sftlib.clean.operators.steps import Check, Mend, Step, Verdict
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Flag, Removal
 from sftlib.core.operators import Action
@@ -21,26 +22,37 @@ class Finding(NamedTuple):
 Find: TypeAlias = Callable[[str], Iterable[Finding]]
 
 
-def acting(name: str, action: Action, finds: Iterable[Find], reason: Removal, flag: Flag) -> Step:
-    """The step that redacts, drops or flags what any of `finds` finds, the first one first."""
-    detectors = tuple(finds)
-    if action == "redact":
-        return Mend(name, lambda text: redact(text, detectors))
+@dataclass(frozen=True)
+class Search:
+    """What to find, the first one first, in texts of which a cheap `hint` says that it may be."""
 
-    def judge(view: View) -> Verdict:
-        found = sorted({f.kind for text in view.texts for find in detectors for f in find(text)})
+    finds: tuple[Find, ...]
+    hint: Callable[[str], bool]
+    reason: Removal
+    flag: Flag
+
+
+def acting(name: str, action: Action, search: Search) -> Step:
+    """The step that redacts, drops or flags what is found."""
+    finds, hint = search.finds, search.hint
+    if action == "redact":
+        return Mend(name, lambda text: redact(text, finds) if hint(text) else text)
+
+    def judge(view: View) -> Verdict | Drop | None:
+        texts = [text for text in view.texts if hint(text)]
+        found = sorted({f.kind for text in texts for find in finds for f in find(text)})
         if not found:
-            return PASS
+            return None
         if action == "drop":
-            return Verdict(Drop(reason, f"holds {', '.join(found)}"))
-        return Verdict(flags=tuple(f"{flag}_{kind}" for kind in found))
+            return Drop(search.reason, f"holds {', '.join(found)}")
+        return Verdict(flags=tuple(f"{search.flag}_{kind}" for kind in found))
 
     return Check(name, judge)
 
 
-def redact(text: str, detectors: Iterable[Find]) -> str:
+def redact(text: str, finds: Iterable[Find]) -> str:
     """`text` with a placeholder for each finding: `[EMAIL]`."""
-    for find in detectors:
+    for find in finds:
         text = "".join(pieces(text, find(text)))
     return text
 

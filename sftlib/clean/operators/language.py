@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from sftlib.clean.operators.steps import PASS, Check, Verdict, dropping
+from sftlib.clean.operators.steps import Check, Verdict
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Language, ScriptMix
@@ -44,13 +44,13 @@ def language(params: Language) -> Check:
     those of which the model is not sure (code, formulas, lists of names), are not judged.
     """
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Verdict | Drop | None:
         text = view.learned()[:JUDGED_CHARACTERS]
         if count_letters(text, params.min_letters) < params.min_letters:
-            return PASS
+            return None
         code, confidence = classifier()(text)
         if confidence < params.min_confidence:
-            return PASS
+            return None
         if code in params.keep:
             return Verdict(language=code)
         detail = f"{code} with confidence {confidence:.2f}, not {' or '.join(params.keep)}"
@@ -85,4 +85,4 @@ def script_mix(params: ScriptMix) -> Check:
         detail = f"{others} of {len(letters)} letters are not {' or '.join(params.scripts)}"
         return Drop(Removal.SCRIPT_MIX, detail)
 
-    return dropping(params.name, find)
+    return Check(params.name, find)

@@ -76,7 +76,8 @@ def boilerplate(params: Boilerplate) -> Mend:
 
 
 def opening_pattern(phrases: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"\s*(?:{choice_of(phrases)})(?!\w)\s*", re.IGNORECASE)
+    # A phrase that ends in a letter ends a word; after a mark, Chinese goes on without a space.
+    return re.compile(rf"\s*(?:{choice_of(phrases)})(?:(?<=\W)|(?!\w))\s*", re.IGNORECASE)
 
 
 def closing_pattern(phrases: Sequence[str]) -> re.Pattern[str]:

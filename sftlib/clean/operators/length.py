@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from sftlib.clean.operators.steps import Check, dropping
+from sftlib.clean.operators.steps import Check
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Length
@@ -45,7 +45,7 @@ def length(params: Length) -> Check:
                     return Drop(drop.reason, what + drop.detail)
         return drop
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def measured(view: View, part: str) -> Iterator[tuple[str, str]]:

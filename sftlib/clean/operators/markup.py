@@ -22,6 +22,8 @@ BREAK = re.compile(
     rf"<(?:br|hr|/?(?:{'|'.join(BLOCKS.split())}|dl|dt|dd|li))(?=[\s/>])[^<>]*+>", re.IGNORECASE
 )
 ITEM = re.compile(r"<li(?=[\s/>])[^<>]*+>", re.IGNORECASE)
+# Right after a quote, a tag or a reference is a string of a program.
+QUOTED = re.compile(r"[\"'](?:</?[A-Za-z]|&[a-z#0-9]+;)")
 SUBJECT = re.compile(
     r"`|\b(?:html5?|xml|css|svg|jsx|javascript|markup|tags?|web ?pages?|websites?|entit(?:y|ies))\b"
     r"|网页|标签|代码|网站|实体",
@@ -50,8 +52,10 @@ def convert(text: str) -> str:
 
 
 def is_html(text: str) -> bool:
+    if ("<" not in text and "&" not in text) or QUOTED.search(text):
+        return False
     if "<" not in text:
-        return "&" in text and REFERENCE.search(text) is not None
+        return REFERENCE.search(text) is not None
     tags = [(bool(close), name.lower()) for close, name in TAG.findall(text)]
     opened = {name for close, name in tags if not close}
     closed = {name for close, name in tags if close}

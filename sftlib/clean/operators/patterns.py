@@ -3,13 +3,11 @@
 import re
 from typing import Any
 
-from sftlib.clean.operators.steps import Check, Mend, Step, dropping
-from sftlib.clean.operators.view import PROMPT_ROLES, View
+from sftlib.clean.operators.steps import Check, Mend, Step
+from sftlib.clean.operators.view import PARTS, View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Regex
 from sftlib.core.tally import Drop
-
-ROLES = {"row": None, "prompt": PROMPT_ROLES, "answer": ("assistant",)}
 
 
 def regex(params: Regex) -> Step:
@@ -29,7 +27,7 @@ def replacing(params: Regex, pattern: Any) -> Mend:
             (match.group(int(piece)) or "") if i % 2 else piece for i, piece in enumerate(pieces)
         )
 
-    return Mend(params.name, lambda text: str(pattern.sub(fill, text)), ROLES[params.of])
+    return Mend(params.name, lambda text: str(pattern.sub(fill, text)), PARTS[params.of])
 
 
 def judging(params: Regex, pattern: Any) -> Check:
@@ -43,4 +41,4 @@ def judging(params: Regex, pattern: Any) -> Check:
         where = f"turn {matched[0]} matches" if matched else f"no turn of the {params.of} matches"
         return Drop(Removal.REGEX, f"{where} {params.pattern!r}")
 
-    return dropping(params.name, find)
+    return Check(params.name, find)

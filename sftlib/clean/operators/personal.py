@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
-from sftlib.clean.operators.findings import Find, Finding, acting
+from sftlib.clean.operators.findings import Find, Finding, Search, acting
 from sftlib.clean.operators.steps import Step
 from sftlib.clean.reasons import Flag, Removal
 from sftlib.core.operators import Pii
@@ -27,8 +27,11 @@ ISSUERS = (
     (re.compile(r"3(?:0[0-5]|[68])"), {14}),
     (re.compile(r"62"), {16, 17, 18, 19}),
 )
+# Not in paths and versions: `>= 1.2.3.4` compares versions.
 IPV4 = re.compile(
-    r"(?<![\w./-])(?<!version )(?<!section )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)", re.I
+    r"(?<![\w./-])(?<!version )(?<!section )(?<![=~<>!]=)(?<![=~<>!]= )"
+    r"(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)",
+    re.IGNORECASE,
 )
 IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-f]{3}:[0-9a-f:]{2,34}(?![\w:]|\.\d)", re.I)
 PHONE_LIKE = re.compile(r"\d(?:[^\w\n]{0,3}\d){6}")
@@ -44,7 +47,13 @@ def pii(params: Pii) -> Step:
     finds: list[Find] = [FINDERS[kind] for kind in FINDERS if kind in params.kinds]
     if "phone" in params.kinds:
         finds.append(phone_finder(params.countries))
-    return acting(params.name, params.action, finds, Removal.PII, Flag.PII)
+    search = Search(tuple(finds), may_be_personal, Removal.PII, Flag.PII)
+    return acting(params.name, params.action, search)
+
+
+def may_be_personal(text: str) -> bool:
+    """The shortest number, 8.8.8.8, has four digits; fewer stand in some IPv6 addresses."""
+    return "@" in text or sum(map(text.count, "0123456789")) >= 4 or "::" in text
 
 
 def emails(text: str) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import re
 
 from sftlib.clean.operators.length import CHARACTER_OF_ITS_OWN
-from sftlib.clean.operators.steps import Check, dropping
+from sftlib.clean.operators.steps import Check
 from sftlib.clean.operators.view import View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Repetition
@@ -26,7 +26,7 @@ def repetition(params: Repetition) -> Check:
         texts = view.part("answer") or view.part("row")
         return next((drop for _, text in texts if (drop := repeated(text, params))), None)
 
-    return dropping(params.name, find)
+    return Check(params.name, find)
 
 
 def repeated(text: str, params: Repetition) -> Drop | None:

@@ -9,14 +9,11 @@ from sftlib.core.tally import Drop
 
 
 class Verdict(NamedTuple):
-    """What a check says of a row: why to drop it, or what to note of it; mostly neither."""
+    """What a check notes of a row, and perhaps why to drop it all the same."""
 
     drop: Drop | None = None
     flags: tuple[str, ...] = ()
     language: str | None = None
-
-
-PASS = Verdict()
 
 
 def never(view: View) -> bool:
@@ -25,30 +22,24 @@ def never(view: View) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """Changes texts one by one: those of `roles` (None: all), in rows that it does not spare."""
+    """Changes texts one by one: those of `roles` (None: all), in rows that it does not spare.
+
+    Nothing happens to ASCII where `to_ascii` is false.
+    """
 
     name: str
     mend: Callable[[str], str]
     roles: tuple[str, ...] | None = None
     spares: Callable[[View], bool] = never
+    to_ascii: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Judges a row as a whole and changes nothing."""
+    """Judges a row as a whole and changes nothing; None is no objection."""
 
     name: str
-    judge: Callable[[View], Verdict]
+    judge: Callable[[View], Verdict | Drop | None]
 
 
 Step: TypeAlias = Mend | Check
-
-
-def dropping(name: str, find: Callable[[View], Drop | None]) -> Check:
-    """A check that only drops."""
-
-    def judge(view: View) -> Verdict:
-        drop = find(view)
-        return Verdict(drop) if drop else PASS
-
-    return Check(name, judge)

@@ -1,15 +1,21 @@
 """What operators see of a row: its texts and whose they are, whatever the type of the record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from sftlib.core.records import Labeled, Record, Tagged
 
 PROMPT_ROLES = ("system", "user")
+# Whose texts belong to which part of a row; None: everyone's.
+PARTS: dict[str, tuple[str, ...] | None] = {
+    "row": None,
+    "prompt": PROMPT_ROLES,
+    "answer": ("assistant",),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The texts of one row in order, each with its role; the text of a labelled row is `text`.
 
     >>> View(("user", "assistant"), ("2+2?", "4")).part("answer")
@@ -21,9 +27,9 @@ class View:
 
     def part(self, part: str) -> list[tuple[int, str]]:
         """Number and text of each turn that belongs to `part`: prompt, answer or row (all)."""
-        wanted = {"prompt": PROMPT_ROLES, "answer": ("assistant",)}.get(part, self.roles)
-        pairs = zip(self.roles, self.texts, strict=True)
-        return [(n, text) for n, (role, text) in enumerate(pairs, 1) if role in wanted]
+        wanted = PARTS[part] or self.roles
+        turns = enumerate(self.texts, 1)
+        return [turn for role, turn in zip(self.roles, turns, strict=True) if role in wanted]
 
     def learned(self) -> str:
         """What is learned to write or to judge: the answers, or the text of a labelled row."""
