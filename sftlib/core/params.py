@@ -160,9 +160,12 @@ class Compose:
 
 @dataclass(frozen=True)
 class Tokenize:
+    """`train_on`: which replies are learned; `marked`: those that their rows do not mark off."""
+
     max_tokens: Annotated[int, Bounds(2)]
     too_long: Literal["drop", "truncate"]
     tokens_per_pack: Annotated[int, Bounds(2)]
+    train_on: Literal["all_replies", "last_reply", "marked"] = "all_replies"
 
 
 @dataclass(frozen=True)
