@@ -63,6 +63,8 @@ TRAINING = {
     "train.lora.rank": 2,
     "train.lora.alpha": 16.0,
     "train.lora.dropout": 0.5,
+    "train.lora.variant": "dora",
+    "train.lora.target": ("q_proj",),
     "train.epochs": 2,
     "train.packs_per_step": 2,
     "train.lr": 1e-2,
@@ -82,6 +84,7 @@ TRAINING = {
 OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
+OTHERS |= {"train.lora.merge", "train.lora.quantize"}  # in test_adapters.py
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}

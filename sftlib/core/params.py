@@ -170,9 +170,19 @@ class Tokenize:
 
 @dataclass(frozen=True)
 class Lora:
+    """Adapters; `target` names the layers that get one, null all projections but the head.
+
+    merge: true writes the model with its adapters in it, false the adapters alone, as peft does.
+    quantize: the frozen base in 4 bits, which takes CUDA and bitsandbytes.
+    """
+
     rank: Positive
     alpha: NotNegative
     dropout: Share
+    variant: Literal["lora", "rslora", "dora", "pissa"] = "lora"
+    target: tuple[str, ...] | None = None
+    merge: bool = True
+    quantize: Literal["nf4"] | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,9 @@ def check_together(params: Params, faults: Faults) -> None:
         faults.add(f"clean.operators{key}", message)
     check_split(params, faults)
     check_compose(params, faults)
+    lora = params.train.lora
+    if lora is not None and lora.variant == "pissa" and lora.quantize is not None:
+        faults.add("train.lora.quantize", "cannot be combined with variant pissa")
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
 

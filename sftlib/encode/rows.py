@@ -1,5 +1,6 @@
 """A record -> input ids and labels."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sftlib.core.errors import DataError
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Labeled, Message, Record
@@ -42,6 +44,8 @@ class Encoder:
         self.template = ChatTemplate(model)
         self.tokenizer = ChatTokenizer(model, self.template.eos_token)
         self.params = params
+        self._model = model
+        self._words = embedded_words(model)
         self._shapes: dict[Turns, Shape | None] = {}
 
     def encode(self, records: list[Record]) -> list[Encoded | Drop]:
@@ -108,6 +112,7 @@ class Encoder:
         ids = np.empty(int(counts.sum()), np.int32)
         ids[from_text] = ids_of_texts
         ids[~from_text] = controls[~is_text]
+        self._check_vocabulary(ids)
         flags = np.array([piece.answer for piece in pieces], bool)
         targets = np.where(np.repeat(flags, counts), ids, NO_LOSS)
         labels = np.append(targets[1:], NO_LOSS).astype(np.int32)
@@ -117,6 +122,16 @@ class Encoder:
             labels[end - 1] = NO_LOSS  # what follows is another row
             yield self._limit(ids[start:end], labels[start:end])
             start = end
+
+    def _check_vocabulary(self, ids: Ids) -> None:
+        """Raise `DataError` unless the model has an embedding for every id."""
+        largest = int(ids.max(initial=0))
+        if self._words is not None and largest >= self._words:
+            raise DataError(
+                f"{self._model}: tokenizer.json gives {self.tokenizer.decode([largest])!r} the id "
+                f"{largest}, but config.json has a vocabulary of {self._words}: the tokenizer "
+                "belongs to another model; name in base.uri one folder with both"
+            )
 
     def _limit(self, ids: Ids, labels: Ids) -> Encoded | Drop:
         limit = self.params.max_tokens
@@ -130,6 +145,14 @@ class Encoder:
         if (labels == NO_LOSS).all():
             return Drop("nothing_to_learn", "no token of an answer stands behind another token")
         return Encoded(ids, labels)
+
+
+def embedded_words(model: Path) -> int | None:
+    """How many ids the model of a folder has embeddings for, if its config says so."""
+    file = model / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    size: int | None = config.get("vocab_size")
+    return size
 
 
 def as_messages(record: Record) -> list[Message]:
