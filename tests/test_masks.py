@@ -155,6 +155,12 @@ def test_tool_calls_are_learned_to_their_end(folders: dict[str, Path], name: str
     assert "add" in text
 
 
+@pytest.mark.parametrize("name", ["chatml", "phi4", "zephyr"])
+def test_a_template_that_knows_no_tool_calls(folders: dict[str, Path], name: str) -> None:
+    drop = Drop("content_changed", "the chat template leaves out a tool call")
+    assert encode(folders[name], Chat(CALLING[:2])) == drop
+
+
 def test_tools_that_stand_in_the_last_question(folders: dict[str, Path]) -> None:
     chat = Chat((*DIALOGUE.messages, *CALLING), TOOLS)
     drop = encode(folders["mistral"], chat)

@@ -7,6 +7,7 @@ Example, with the ChatML template, of [user "Hi", assistant "Yo"]:
                                                            learned......
 """
 
+import json
 from dataclasses import dataclass
 
 from jinja2 import TemplateError
@@ -62,14 +63,22 @@ def render(
         contents = find_contents(template, messages, tools, text, learned)
     except TemplateError as error:
         return Drop("template_refused", str(error))
-    if contents is None:
+    if contents is None or not text:
         return Drop("content_changed", "the chat template changes or leaves out what a turn says")
+    if any(leaves_out_call(messages[n], text[start:end]) for n, (start, end) in spans.items()):
+        return Drop("content_changed", "the chat template leaves out a tool call")
     answers = []
     for number, (start, end) in spans.items():
         ends = [content.end for content in contents if content.message == number]
         calls = messages[number].tool_calls is not None
         answers.append(Answer(start, end, None if calls else max(ends, default=start)))
     return Rendered(text, contents, answers)
+
+
+def leaves_out_call(message: Message, rendered: str) -> bool:
+    """Whether a function that `message` calls is not in its text."""
+    calls = json.loads(message.tool_calls or "[]")
+    return any(call["function"]["name"] not in rendered for call in calls)
 
 
 def find_answers(

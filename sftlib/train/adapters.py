@@ -50,7 +50,8 @@ class Adapters:
                 raise UsageError(f"train.lora.target: {error}") from None
         self.lora = lora
         # PiSSA moves a part of the base into the adapters, which alone must not hold it twice.
-        self.start = tempfile.TemporaryDirectory() if lora.variant == "pissa" else None
+        is_moved = lora.variant == "pissa" and not lora.merge
+        self.start = tempfile.TemporaryDirectory() if is_moved else None
         if self.start is not None:
             self._config.init_lora_weights = True
             self.wrapped.save_pretrained(self.start.name)
