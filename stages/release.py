@@ -8,13 +8,18 @@ from typing import Any
 from sftlib.core.stage import Stage, run_stage
 from sftlib.report.card import model_card
 
+MODEL_CONFIGS = ("config.json", "generation_config.json")
+
 
 def main(stage: Stage) -> None:
     final = stage.output("models/final")
     shutil.copytree(stage.root / "models/tuned", final)
+    # Adapters alone are no model of their own: its configs would say that they are.
+    left_out = MODEL_CONFIGS if (final / "adapter_config.json").exists() else ()
     for file in sorted((stage.root / "models/base").iterdir()):
         # The tokenizer and its template are the base's; weights and configs are not.
-        if not (final / file.name).exists() and ".safetensors" not in file.name:
+        is_wanted = ".safetensors" not in file.name and file.name not in left_out
+        if is_wanted and not (final / file.name).exists():
             shutil.copy(file, final / file.name)
     folder = stage.root / "metrics"
     metrics: dict[str, Any] = {

@@ -14,6 +14,7 @@ from sftlib.core.tables import write_csv
 from sftlib.train.batches import PackedSplit
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast, describe, prepare_device
+from sftlib.train.failures import explained_memory
 from sftlib.train.loop import Run, fit
 from sftlib.train.loss import check_packing
 from sftlib.train.model import Trainee
@@ -36,7 +37,8 @@ def main(stage: Stage) -> None:
     device = prepare_device(params)
     name = fingerprint(stage.root, INPUTS, json.dumps([asdict(params), describe(device)]))
     folder = state_folder(stage.root) / "checkpoints" / name
-    with locked(folder.with_suffix(".lock"), f"training run {name}"):
+    lock = folder.with_suffix(".lock")
+    with locked(lock, f"training run {name}"), explained_memory():
         trainee = Trainee(stage.root / "models/base", params, device)
         tokenized = stage.root / "data/tokenized"
         run = Run(

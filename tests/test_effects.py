@@ -54,6 +54,7 @@ DATA = {
     "tokenize.max_tokens": 20,
     "tokenize.too_long": "truncate",
     "tokenize.tokens_per_pack": 60,
+    "tokenize.train_on": "last_reply",
 }
 TRAINING = {
     "train.seed": 2,
@@ -62,6 +63,8 @@ TRAINING = {
     "train.lora.rank": 2,
     "train.lora.alpha": 16.0,
     "train.lora.dropout": 0.5,
+    "train.lora.variant": "dora",
+    "train.lora.target": ("q_proj",),
     "train.epochs": 2,
     "train.packs_per_step": 2,
     "train.lr": 1e-2,
@@ -81,6 +84,7 @@ TRAINING = {
 OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
+OTHERS |= {"train.lora.merge", "train.lora.quantize"}  # in test_adapters.py
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}
@@ -136,10 +140,12 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
     fields = [{"id": str(n), "source": "about", "place": n / 50} for n in range(50)]
     fields = [{**f, "meta": {"date": "2026-01-09"}} for f in fields]
     splits = deal(fields, params.split, params.sources)
-    encoded = Encoder(model, params.tokenize).encode([chat("hi " * 4, "yo " * 9), *rows[:4]])
-    rows_of_ids = [e.input_ids.tolist() if isinstance(e, Encoded) else e for e in encoded]
-    sizes = [len(ids) for ids in rows_of_ids if isinstance(ids, list)]
-    packs = best_fit(sizes, params.tokenize.tokens_per_pack)
+    turns = (*chat("a", "b").messages, *chat("c", "d").messages)
+    chats = [chat("hi " * 4, "yo " * 9), Chat(turns), *rows[:4]]
+    encoded = Encoder(model, params.tokenize).encode(chats)
+    whole = [(e.input_ids.tolist(), e.labels.tolist()) for e in encoded if isinstance(e, Encoded)]
+    rows_of_ids = [whole, [e for e in encoded if not isinstance(e, Encoded)]]
+    packs = best_fit([len(ids) for ids, _ in whole], params.tokenize.tokens_per_pack)
     return [cleaned, curated(rows, params.curate), [splits, leaks(params)], rows_of_ids, packs]
 
 

@@ -127,7 +127,8 @@ def test_a_template_that_changes_earlier_turns_makes_a_drop(tiny_model: Path) ->
     template = ChatTemplate(tiny_model)
     source = "{% for m in messages %}{{ loop.revindex }}{{ m['content'] }}{% endfor %}"
     template._template = template._template.environment.from_string(source)
-    drop = render(template, list(DIALOGUE.messages))
+    learned = [message.role == "assistant" for message in DIALOGUE.messages]
+    drop = render(template, list(DIALOGUE.messages), None, learned)
     assert isinstance(drop, Drop)
     assert drop.reason == "prefix_changed"
 

@@ -91,15 +91,28 @@ def parse_message(turn: Any) -> Message | Drop:
     role = text_at(turn, "role")
     if isinstance(role, Drop):
         return role
-    calls = parse_tool_calls(turn.get("tool_calls"))
+    calls, train = parse_tool_calls(turn.get("tool_calls")), parse_mark(turn)
     if isinstance(calls, Drop):
         return calls
+    if isinstance(train, Drop):
+        return train
     if calls is not None and turn.get("content") is None:
-        return Message(role, "", calls)
+        return Message(role, "", calls, train)
     content = text_at(joined_parts(turn), "content")
     if isinstance(content, Drop):
         return content
-    return Message(OPENAI_ROLES.get(role, role), content, calls)
+    return Message(OPENAI_ROLES.get(role, role), content, calls, train)
+
+
+def parse_mark(turn: dict[str, Any]) -> bool | Drop:
+    """{"train": false} or {"weight": 0} marks a reply that is not to be learned."""
+    marks = {name: turn[name] for name in ("train", "weight") if turn.get(name) is not None}
+    for name, mark in marks.items():
+        if mark not in (0, 1) or (name == "train" and not isinstance(mark, bool)):
+            wanted = "true or false" if name == "train" else "0 or 1"
+            return Drop(Reason.BAD_MARK, f"'{name}' of a turn is {wanted}, not {str(mark)[:40]}")
+    # What others say is never learned, so that a mark on it says nothing.
+    return turn["role"] != "assistant" or all(marks.values())
 
 
 def joined_parts(turn: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ROLE_ORDER = "role_order"
     NO_ANSWER = "no_answer"
     BAD_TOOL_CALL = "bad_tool_call"
+    BAD_MARK = "bad_mark"
     UNKNOWN_LABEL = "unknown_label"
     BAD_TAGS = "bad_tags"
 

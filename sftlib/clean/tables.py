@@ -111,7 +111,7 @@ def read_parquet(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | D
     try:
         file = pyarrow.parquet.ParquetFile(path)
         yield from numbered(file.iter_batches(batch_size=ROWS_PER_BATCH))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
 
@@ -122,7 +122,7 @@ def read_arrow(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Dro
     try:
         with pyarrow.memory_map(str(path)) as source:
             yield from numbered(arrow_batches(source))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as Arrow: {error}") from None
 
 

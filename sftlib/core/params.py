@@ -160,16 +160,29 @@ class Compose:
 
 @dataclass(frozen=True)
 class Tokenize:
+    """`train_on`: which replies are learned; `marked`: those that their rows do not mark off."""
+
     max_tokens: Annotated[int, Bounds(2)]
     too_long: Literal["drop", "truncate"]
     tokens_per_pack: Annotated[int, Bounds(2)]
+    train_on: Literal["all_replies", "last_reply", "marked"] = "all_replies"
 
 
 @dataclass(frozen=True)
 class Lora:
+    """Adapters; `target` names the layers that get one, null all projections but the head.
+
+    merge: true writes the model with its adapters in it, false the adapters alone, as peft does.
+    quantize: the frozen base in 4 bits, which takes CUDA and bitsandbytes.
+    """
+
     rank: Positive
     alpha: NotNegative
     dropout: Share
+    variant: Literal["lora", "rslora", "dora", "pissa"] = "lora"
+    target: tuple[str, ...] | None = None
+    merge: bool = True
+    quantize: Literal["nf4"] | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +263,9 @@ def check_together(params: Params, faults: Faults) -> None:
         faults.add(f"clean.operators{key}", message)
     check_split(params, faults)
     check_compose(params, faults)
+    lora = params.train.lora
+    if lora is not None and lora.variant == "pissa" and lora.quantize is not None:
+        faults.add("train.lora.quantize", "cannot be combined with variant pissa")
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
 

@@ -16,11 +16,15 @@ ROLES = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `tool_calls` is the JSON text of a list."""
+    """One turn of a conversation; `tool_calls` is the JSON text of a list.
+
+    train: false on a reply that its data set marks as not to be learned (`tokenize.train_on`).
+    """
 
     role: str
     content: str
     tool_calls: str | None = None
+    train: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,9 @@ def record_to_json(record: Record) -> dict[str, Any]:
         return {"words": list(record.words), "tags": list(record.tags)}
     fields: dict[str, Any] = {
         "messages": [
-            {"role": m.role, "content": m.content} if m.tool_calls is None else message_to_json(m)
+            {"role": m.role, "content": m.content}
+            if m.tool_calls is None and m.train
+            else marked_to_json(m)
             for m in record.messages
         ]
     }
@@ -80,9 +86,17 @@ def record_to_json(record: Record) -> dict[str, Any]:
     return fields
 
 
+def marked_to_json(message: Message) -> dict[str, Any]:
+    """A message with its mark, which stands only where it is false: ids of other rows stay."""
+    return message_to_json(message) | ({} if message.train else {"train": False})
+
+
 def message_to_json(message: Message) -> dict[str, Any]:
-    calls = orjson.loads(message.tool_calls or "[]")
-    return {"role": message.role, "content": message.content, "tool_calls": calls}
+    """What a message says, as chat templates read it."""
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls is not None:
+        fields["tool_calls"] = orjson.loads(message.tool_calls)
+    return fields
 
 
 def record_from_json(fields: dict[str, Any]) -> Record:
@@ -98,7 +112,7 @@ def record_from_json(fields: dict[str, Any]) -> Record:
 
 def message_from_json(turn: dict[str, Any]) -> Message:
     calls = canonical_json(turn["tool_calls"]) if "tool_calls" in turn else None
-    return Message(turn["role"], turn["content"], calls)
+    return Message(turn["role"], turn["content"], calls, turn.get("train", True))
 
 
 def content_id(record: Record) -> str:

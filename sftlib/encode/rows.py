@@ -1,5 +1,6 @@
 """A record -> input ids and labels."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sftlib.core.errors import DataError
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Labeled, Message, Record
 from sftlib.core.tally import Drop
 from sftlib.encode.shapes import Shape, mark, shape_of
-from sftlib.encode.spans import Rendered, render
+from sftlib.encode.spans import Rendered, render, wanted
 from sftlib.encode.template import ChatTemplate
 from sftlib.encode.tokens import ChatTokenizer, Piece
 
 Ids = NDArray[np.int32]
+# The roles of a conversation, and which of its turns are learned.
+Turns = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,9 @@ class Encoder:
         self.template = ChatTemplate(model)
         self.tokenizer = ChatTokenizer(model, self.template.eos_token)
         self.params = params
-        self._shapes: dict[tuple[str, ...], Shape | None] = {}
+        self._model = model
+        self._words = embedded_words(model)
+        self._shapes: dict[Turns, Shape | None] = {}
 
     def encode(self, records: list[Record]) -> list[Encoded | Drop]:
         """Each record's ids and labels, or why there are none."""
@@ -53,39 +59,43 @@ class Encoder:
         """The pieces of a record, by its shape if it has one, else by rendering it."""
         messages = as_messages(record)
         tools = record.tools if isinstance(record, Chat) else None
+        learned = wanted(messages, self.params.train_on)
+        if not any(learned):
+            return Drop("nothing_to_learn", "every reply is marked as not to be learned")
         if self.template.is_plain and tools is None:
-            roles = tuple(message.role for message in messages)
-            if roles not in self._shapes:
-                self._shapes[roles] = self._learn_shape(roles)
-            shape = self._shapes[roles]
+            turns = tuple((m.role, flag) for m, flag in zip(messages, learned, strict=True))
+            if turns not in self._shapes:
+                self._shapes[turns] = self._learn_shape(turns)
+            shape = self._shapes[turns]
             pieces = None if shape is None else shape.fill(messages)
             if pieces is not None:
                 return pieces
-        rendered = self._render(messages, tools)
+        rendered = self._render(messages, tools, learned)
         return rendered if isinstance(rendered, Drop) else self._pieces(rendered)
 
-    def _learn_shape(self, roles: tuple[str, ...]) -> Shape | None:
-        """The shape of conversations with these roles; None when the template refuses them."""
-        marked = [Message(role, mark(number)) for number, role in enumerate(roles)]
-        rendered = self._render(marked, None)
+    def _learn_shape(self, turns: Turns) -> Shape | None:
+        """The shape of conversations with these turns; None when the template refuses them."""
+        marked = [Message(role, mark(number)) for number, (role, _) in enumerate(turns)]
+        rendered = self._render(marked, None, [learned for _, learned in turns])
         if isinstance(rendered, Drop):
             return None
-        spaced = [Message(role, f" {mark(number)} ") for number, role in enumerate(roles)]
+        spaced = [Message(role, f" {mark(number)} ") for number, (role, _) in enumerate(turns)]
         frame = self.template.render(spaced)
         stripped = [message.content not in frame for message in spaced]
         return shape_of(self._pieces(rendered), stripped)
 
-    def _render(self, messages: list[Message], tools: str | None) -> Rendered | Drop:
+    def _render(
+        self, messages: list[Message], tools: str | None, learned: list[bool]
+    ) -> Rendered | Drop:
         for text in filter(None, (tools, *(message.tool_calls for message in messages))):
             if self.tokenizer.spells_control(text):
                 return Drop("control_token_in_tools", "a tool or its call spells a control token")
-        return render(self.template, messages, tools)
+        return render(self.template, messages, tools, learned)
 
     def _pieces(self, rendered: Rendered) -> list[Piece]:
         pieces = list(self.tokenizer.pieces(rendered))
-        last = rendered.answers[-1]
-        ends = any(p.control is not None and p.answer for p in pieces[-2:])
-        if not ends and self.tokenizer.eos is not None and last[1] == len(rendered.text):
+        last = pieces[-1]
+        if last.answer and last.control is None and self.tokenizer.eos is not None:
             # A template without an end of turn: the model must still learn to stop.
             pieces.append(Piece("", self.tokenizer.eos, True))
         return pieces
@@ -95,17 +105,16 @@ class Encoder:
         pieces = [piece for row in rows for piece in row]
         controls = np.array([-1 if p.control is None else p.control for p in pieces], np.int64)
         is_text = controls < 0
-        ids_of_texts, counts_of_texts = self.tokenizer.encode(
-            [piece.text for piece in pieces if piece.control is None]
-        )
+        ids_of_texts, counts_of_texts = self.tokenizer.encode_rows(rows)
         counts = np.ones(len(pieces), np.int64)
         counts[is_text] = counts_of_texts
         from_text = np.repeat(is_text, counts)
         ids = np.empty(int(counts.sum()), np.int32)
         ids[from_text] = ids_of_texts
         ids[~from_text] = controls[~is_text]
-        flags = [flag for row in rows for flag in learned(row)]
-        targets = np.where(np.repeat(np.array(flags, bool), counts), ids, NO_LOSS)
+        self._check_vocabulary(ids)
+        flags = np.array([piece.answer for piece in pieces], bool)
+        targets = np.where(np.repeat(flags, counts), ids, NO_LOSS)
         labels = np.append(targets[1:], NO_LOSS).astype(np.int32)
         ends = np.cumsum(counts)[np.cumsum([len(row) for row in rows]) - 1] if rows else []
         start = 0
@@ -114,6 +123,16 @@ class Encoder:
             yield self._limit(ids[start:end], labels[start:end])
             start = end
 
+    def _check_vocabulary(self, ids: Ids) -> None:
+        """Raise `DataError` unless the model has an embedding for every id."""
+        largest = int(ids.max(initial=0))
+        if self._words is not None and largest >= self._words:
+            raise DataError(
+                f"{self._model}: tokenizer.json gives {self.tokenizer.decode([largest])!r} the id "
+                f"{largest}, but config.json has a vocabulary of {self._words}: the tokenizer "
+                "belongs to another model; name in base.uri one folder with both"
+            )
+
     def _limit(self, ids: Ids, labels: Ids) -> Encoded | Drop:
         limit = self.params.max_tokens
         if len(ids) > limit:
@@ -121,21 +140,19 @@ class Encoder:
                 return Drop("too_long", f"{len(ids)} tokens, tokenize.max_tokens is {limit}")
             ids, labels = ids[:limit].copy(), labels[:limit].copy()
             labels[-1] = NO_LOSS
+            if (labels == NO_LOSS).all():
+                return Drop("no_answer_left", f"the answer begins after {limit} tokens")
         if (labels == NO_LOSS).all():
-            return Drop("no_answer_left", f"the answer begins after {limit} tokens")
+            return Drop("nothing_to_learn", "no token of an answer stands behind another token")
         return Encoded(ids, labels)
 
 
-def learned(pieces: list[Piece]) -> list[bool]:
-    """Which pieces are learned: answers up to and with their end of turn, not what follows it."""
-    flags, ended = [], False
-    for piece in pieces:
-        if not piece.answer:
-            ended = False
-        flags.append(piece.answer and not ended)
-        if piece.answer and piece.control is not None:
-            ended = True
-    return flags
+def embedded_words(model: Path) -> int | None:
+    """How many ids the model of a folder has embeddings for, if its config says so."""
+    file = model / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    size: int | None = config.get("vocab_size")
+    return size
 
 
 def as_messages(record: Record) -> list[Message]:

@@ -7,108 +7,110 @@ Example, with the ChatML template, of [user "Hi", assistant "Yo"]:
                                                            learned......
 """
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass
 
 from jinja2 import TemplateError
 
 from sftlib.core.records import Message
 from sftlib.core.tally import Drop
+from sftlib.encode.contents import Content, find_contents
 from sftlib.encode.template import ChatTemplate
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A conversation as text.
+class Answer:
+    """A reply that is learned: from the end of its generation prompt to where its turn ends.
 
-    contents: (start, end) of each message's content, where control tokens are plain text.
-    answers: (start, end) of each answer, from the end of its generation prompt to where the next
-        message begins.
+    The end of turn is the first control token from `said` on, where its text ends; or, when it
+    calls tools, whose calls may be control tokens themselves, the last one before `end`.
     """
 
-    text: str
-    contents: list[tuple[int, int]]
-    answers: list[tuple[int, int]]
+    start: int
+    end: int
+    said: int | None
 
-    def is_answer(self, position: int) -> bool:
-        """Whether the character at `position` belongs to an answer."""
-        return any(start <= position < end for start, end in self.answers)
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text; in `contents`, control tokens are plain text."""
+
+    text: str
+    contents: list[Content]
+    answers: list[Answer]
+
+
+def wanted(messages: list[Message], train_on: str) -> list[bool]:
+    """Which messages are learned: replies, as `tokenize.train_on` says."""
+    replies = [message.role == "assistant" for message in messages]
+    if train_on == "last_reply":
+        last = len(replies) - 1 - replies[::-1].index(True)
+        return [number == last for number in range(len(replies))]
+    if train_on == "marked":
+        return [is_reply and m.train for is_reply, m in zip(replies, messages, strict=True)]
+    return replies
 
 
 def render(
-    template: ChatTemplate, messages: list[Message], tools: str | None = None
+    template: ChatTemplate, messages: list[Message], tools: str | None, learned: list[bool]
 ) -> Rendered | Drop:
     """Render `messages` and find their parts; a drop when the template does not allow it."""
     try:
         text = template.render(messages, tools)
-        contents = find_contents(template, messages, tools, text)
-        answers = find_answers(template, messages, tools, text)
+        spans = find_answers(template, messages, tools, text, learned)
+        if isinstance(spans, Drop):
+            return spans
+        contents = find_contents(template, messages, tools, text, learned)
     except TemplateError as error:
         return Drop("template_refused", str(error))
-    if contents is None:
-        return Drop("content_changed", "the chat template changes what a message says")
-    if answers is None:
-        return Drop(
-            "prefix_changed", "the chat template renders a turn otherwise once others follow"
-        )
+    if contents is None or not text:
+        return Drop("content_changed", "the chat template changes or leaves out what a turn says")
+    if any(leaves_out_call(messages[n], text[start:end]) for n, (start, end) in spans.items()):
+        return Drop("content_changed", "the chat template leaves out a tool call")
+    answers = []
+    for number, (start, end) in spans.items():
+        ends = [content.end for content in contents if content.message == number]
+        calls = messages[number].tool_calls is not None
+        answers.append(Answer(start, end, None if calls else max(ends, default=start)))
     return Rendered(text, contents, answers)
 
 
-def find_contents(
-    template: ChatTemplate, messages: list[Message], tools: str | None, text: str
-) -> list[tuple[int, int]] | None:
-    """Where the contents stand in `text`: rendered once with marks in their place.
-
-    Templates may strip contents, which shows by the spaces around the marks; nothing else may
-    happen to them.
-    """
-    said = [m.content for m in messages if m.content]  # a tool call may come without a word
-    marks = [unique_mark(number, text) for number in range(len(said))]
-    unused = iter(marks)
-    marked = [replace(m, content=f" {next(unused)} ") if m.content else m for m in messages]
-    frame = template.render(marked, tools)
-    for number, mark in enumerate(marks):
-        if f" {mark} " in frame:
-            marks[number] = f" {mark} "
-        else:
-            said[number] = said[number].strip()
-    return fill(frame, marks, said, text)
-
-
-def fill(
-    frame: str, marks: list[str], contents: list[str], text: str
-) -> list[tuple[int, int]] | None:
-    """The places of `contents` in `frame` once they replace `marks`, if that gives `text`."""
-    result, spans = "", []
-    for mark, content in zip(marks, contents, strict=True):
-        before, found, frame = frame.partition(mark)
-        if not found or any(other in before for other in marks):
-            return None
-        result += before
-        spans.append((len(result), len(result) + len(content)))
-        result += content
-    return spans if result + frame == text else None
-
-
-def unique_mark(number: int, text: str) -> str:
-    """A word that does not occur in `text`, and that stripping leaves alone."""
-    mark = f"\ue000{number}\ue001"
-    while mark in text:
-        mark = f"\ue000{mark}\ue001"
-    return mark
+def leaves_out_call(message: Message, rendered: str) -> bool:
+    """Whether a function that `message` calls is not in its text."""
+    calls = json.loads(message.tool_calls or "[]")
+    return any(call["function"]["name"] not in rendered for call in calls)
 
 
 def find_answers(
-    template: ChatTemplate, messages: list[Message], tools: str | None, text: str
-) -> list[tuple[int, int]] | None:
-    """The prefix property: each answer starts where the prompt that asks for it ends."""
-    spans = []
-    for number, message in enumerate(messages):
-        if message.role != "assistant":
-            continue
+    template: ChatTemplate,
+    messages: list[Message],
+    tools: str | None,
+    text: str,
+    learned: list[bool],
+) -> dict[int, tuple[int, int]] | Drop:
+    """Message number -> start and end of each learned reply.
+
+    The prefix property: a reply begins where the prompt that asks for it ends, and the conversation
+    up to it begins the whole one. Where it does not hold, what is learned is not what is asked for.
+    """
+    spans = {}
+    for number in (number for number, is_learned in enumerate(learned) if is_learned):
         prompt = template.render(messages[:number], tools, generation_prompt=True)
         is_last = number == len(messages) - 1
         whole = text if is_last else template.render(messages[: number + 1], tools)
-        if not whole.startswith(prompt) or not text.startswith(whole):
-            return None
-        spans.append((len(prompt), len(whole)))
+        if not text.startswith(whole) and template.eos_token:
+            whole = whole.removesuffix(template.eos_token)  # some close a conversation with it
+        if not whole.startswith(prompt):
+            return Drop(
+                "prefix_changed",
+                f"turn {number + 1} does not begin with the generation prompt of the chat "
+                "template: mend models/base/chat_template.jinja at its source",
+            )
+        if not text.startswith(whole):
+            return Drop(
+                "prefix_changed",
+                f"the chat template renders turn {number + 1} otherwise once others follow: "
+                "tokenize.train_on: last_reply learns such rows",
+            )
+        spans[number] = (len(prompt), len(whole))
     return spans

@@ -5,10 +5,11 @@ two. `strftime_now` is left out on purpose: a prompt with today's date is anothe
 """
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -39,6 +40,7 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
             self.is_plain = is_plain(environment, source)
+            self._wants_ids = wants_ids(environment.parse(source))
         except TemplateError as error:
             raise DataError(f"{self._name}: not a template: {error}") from None
 
@@ -50,6 +52,8 @@ class ChatTemplate:
         Raises `jinja2.TemplateError` when the template refuses them.
         """
         turns = [message_to_json(message) for message in messages]
+        if self._wants_ids:
+            number_calls(turns)
         stream = self._template.generate(
             messages=turns,
             tools=None if tools is None else json.loads(tools),
@@ -73,6 +77,27 @@ def template_source(folder: Path, config: dict[str, Any]) -> str:
     if not isinstance(template, str):
         raise DataError(f"{folder} has no chat template: add {file}, in the model's own format")
     return template
+
+
+def wants_ids(tree: nodes.Template) -> bool:
+    """Whether a template reads the ids that join tool calls and results, as Mistral's does."""
+    return any(node.attr == "tool_call_id" for node in tree.find_all(nodes.Getattr)) or any(
+        isinstance(node.arg, nodes.Const) and node.arg.value == "tool_call_id"
+        for node in tree.find_all(nodes.Getitem)
+    )
+
+
+def number_calls(turns: list[dict[str, Any]]) -> None:
+    """Give calls and their results, in order, ids of nine characters, as Mistral wants them.
+
+    Records hold none: they are drawn by lot and would make equal conversations different.
+    """
+    calls, results = count(), count()
+    for turn in turns:
+        for call in turn.get("tool_calls", ()):
+            call["id"] = f"call{next(calls):05d}"
+        if turn["role"] == "tool":
+            turn["tool_call_id"] = f"call{next(results):05d}"
 
 
 def token_text(token: Any) -> str | None:

@@ -27,7 +27,7 @@ def model_card(params: Params, metrics: dict[str, Any]) -> str:
         data_table(params, metrics),
         split_sentence(metrics["split"]),
         "## Use",
-        usage(),
+        usage(params),
         "## Params",
         "```json\n" + json.dumps(built, indent=2, ensure_ascii=False).replace("```", "") + "\n```",
     ]
@@ -82,7 +82,15 @@ def split_sentence(split: dict[str, Any]) -> str:
     )
 
 
-def usage() -> str:
+def usage(params: Params) -> str:
+    if params.train.lora is not None and not params.train.lora.merge:
+        return (
+            "These are adapters for the base model, brought by `dvc repro base`:\n\n"
+            "```python\nfrom peft import AutoPeftModelForCausalLM\n"
+            "from transformers import AutoTokenizer\n\n"
+            'model = AutoPeftModelForCausalLM.from_pretrained("models/final")\n'
+            'tokenizer = AutoTokenizer.from_pretrained("models/final")\n```'
+        )
     return (
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
         'model = AutoModelForCausalLM.from_pretrained("models/final")\n'

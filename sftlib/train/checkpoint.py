@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from sftlib.core.errors import DataError
+from sftlib.train.failures import read_tensors
 from sftlib.train.model import Trainee
 
 Weights = dict[str, torch.Tensor]
@@ -69,12 +71,11 @@ class Checkpoints:
         if not steps:
             return Position(), {name: {} for name in KEPT}
         path = self._path(max(steps))
-        position = Position(**json.loads((path / "position.json").read_text()))
-        trainee.restore(load_file(path / "weights.safetensors"))
-        restore_optimizer(trainee, optimizer, load_file(path / "optimizer.safetensors"))
-        restore_random_state(load_file(path / "random.safetensors"))
-        device = str(trainee.model.device)
-        kept = {name: load_file(path / f"{name}.safetensors", device) for name in KEPT}
+        position = read_position(path / "position.json")
+        trainee.restore(read(path, "weights"))
+        restore_optimizer(trainee, optimizer, read(path, "optimizer"))
+        restore_random_state(read(path, "random"))
+        kept = {name: read(path, name, str(trainee.model.device)) for name in KEPT}
         return position, kept
 
     def delete(self) -> None:
@@ -82,6 +83,21 @@ class Checkpoints:
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step}"
+
+
+def read(checkpoint: Path, name: str, device: str = "cpu") -> Weights:
+    return read_tensors(checkpoint / f"{name}.safetensors", remedy(checkpoint), device)
+
+
+def read_position(file: Path) -> Position:
+    try:
+        return Position(**json.loads(file.read_text()))
+    except (ValueError, TypeError, OSError) as error:
+        raise DataError(f"{file} cannot be read ({error}): {remedy(file.parent)}") from None
+
+
+def remedy(checkpoint: Path) -> str:
+    return f"delete {checkpoint.parent} and train from the beginning"
 
 
 def optimizer_tensors(

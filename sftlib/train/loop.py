@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
 from sftlib.train.average import averaged, update
 from sftlib.train.batches import PackedSplit, epoch_order
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast
+from sftlib.train.failures import check_loss
 from sftlib.train.loss import label_count, loss_sum
 from sftlib.train.model import Trainee
 from sftlib.train.schedule import lr_factor, make_optimizer, set_lr
@@ -82,6 +82,7 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
             loss = loss_sum(run.trainee.model, pack, smoothing, noise) / labels
         loss.backward()
         total += float(loss.detach())
+    check_loss(total, position.step + 1, run.train, numbers)
     if run.params.max_grad_norm is not None:
         weights = list(run.trainee.trained.values())
         torch.nn.utils.clip_grad_norm_(weights, run.params.max_grad_norm)
@@ -90,8 +91,6 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
     if run.params.ema is not None:
         update(run.average, run.trainee, run.params.ema)
     position.step += 1
-    if not math.isfinite(total):
-        raise UsageError(f"the loss is {total} at step {position.step}: lower train.lr")
     position.train_losses.append((position.step, total, lr))
 
 

@@ -7,12 +7,19 @@ from transformers import PreTrainedModel
 from sftlib.core.errors import UsageError
 from sftlib.core.labels import NO_LOSS
 from sftlib.train.batches import Pack, pack_rows
+from sftlib.train.cross_entropy import head_loss
 
 
-def label_logits(
+def label_logits(model: PreTrainedModel, pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [L, V] at the positions that have a label, and those labels [L]."""
+    hidden, labels = label_states(model, pack)
+    return model.get_output_embeddings()(hidden), labels
+
+
+def label_states(
     model: PreTrainedModel, pack: Pack, noise: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits [L, V] at the positions that have a label, and those labels [L].
+    """Last hidden states [L, D] at the positions that have a label, and those labels [L].
 
     The head is the costliest matrix of a small model and most positions need no logits.
     """
@@ -26,8 +33,7 @@ def label_logits(
         segments=pack.segments,
     ).last_hidden_state[0]
     wanted = pack.labels != NO_LOSS
-    head = model.get_output_embeddings()
-    return head(hidden[wanted]), pack.labels[wanted]
+    return hidden[wanted], pack.labels[wanted]
 
 
 def disturbed(model: PreTrainedModel, pack: Pack, noise: float) -> torch.Tensor:
@@ -53,8 +59,8 @@ def loss_sum(
     smoothing: share of the target that is spread over the vocabulary (arXiv 1512.00567).
     noise: on the embeddings, see `disturbed`.
     """
-    logits, labels = label_logits(model, pack, noise)
-    return cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+    hidden, labels = label_states(model, pack, noise)
+    return head_loss(hidden, model.get_output_embeddings(), labels, smoothing)
 
 
 def label_count(pack: Pack) -> int:

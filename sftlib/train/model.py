@@ -1,16 +1,19 @@
 """Load a causal language model to be trained, and write the result."""
 
 import fnmatch
-import warnings
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from sftlib.core.errors import UsageError
-from sftlib.core.params import Lora, Train
+from sftlib.core.params import Train
+from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
 from sftlib.train.attention import NAME
+from sftlib.train.failures import explained_weights
 
 
 def load_model(
@@ -19,25 +22,35 @@ def load_model(
     device: torch.device,
     attention: str = NAME,
     dropout: float | None = None,
+    quantized: dict[str, Any] | None = None,
 ) -> PreTrainedModel:
     """The model in `folder`, from safetensors and without code of its own.
 
-    dropout: replaces every dropout probability of its config.
+    A folder of adapters stands for the base beside it, in which they are merged.
+    dropout: replaces every dropout probability of its config. quantized: see `quantization`.
     """
+    if (folder / CONFIG).is_file():
+        base = load_model(folder.parent / "base", torch.float32, device, attention, dropout)
+        merged = put_on(base, folder)
+        merged.to(dtype)  # type: ignore[arg-type]
+        return merged
     logging.disable_progress_bar()  # the console shows one bar, of the training itself
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if dropout is not None:
         override_dropout(config, dropout)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        str(folder),
-        config=config,
-        dtype=dtype,
-        attn_implementation=attention,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-    )
-    model.to(device)  # type: ignore[arg-type]
+    with explained_weights(folder):
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=config,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **(quantized or {}),
+        )
+    if not quantized:
+        model.to(device)  # type: ignore[arg-type]
     return model
 
 
@@ -53,18 +66,20 @@ def override_dropout(config: PretrainedConfig, dropout: float) -> None:
 class Trainee:
     """A model and the weights of it that are trained.
 
-    Full fine-tuning trains fp32 weights; with LoRA (arXiv 2106.09685) the base is frozen in the
-    precision of the computation and fp32 adapters are trained on every projection but the head.
+    Full fine-tuning trains fp32 weights; with LoRA the base is frozen in the precision of the
+    computation and fp32 adapters are trained.
     """
 
     def __init__(self, folder: Path, train: Train, device: torch.device) -> None:
         frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
-        self.model = load_model(folder, frozen, device, dropout=train.dropout)
+        quantized = quantization(train.lora, device)
+        self.model = load_model(folder, frozen, device, dropout=train.dropout, quantized=quantized)
         # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
         embeddings = self.model.get_input_embeddings()
         if isinstance(embeddings, torch.nn.Embedding):
             embeddings.padding_idx = None
-        self.adapted = add_lora(self.model, train.lora) if train.lora else None
+        self.adapters = Adapters(self.model, train.lora) if train.lora else None
+        self.base = folder
         freeze(self.model, train.freeze or ())
         if train.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -85,13 +100,23 @@ class Trainee:
             weight.copy_(weights[name])
 
     def save(self, folder: Path) -> None:
-        """Write the model with its adapters merged (in fp32) as safetensors; ends training."""
-        model = self.model
-        model.to(torch.float32)  # type: ignore[arg-type]
-        if self.adapted is not None:
-            model = self.adapted.merge_and_unload()
+        """Write the model, or its adapters, as safetensors; ends training."""
+        if self.adapters is not None and not self.adapters.lora.merge:
+            self.adapters.save(folder)
+            return
+        model = self._whole()
         model.to(self.saved_dtype)  # type: ignore[arg-type]
         model.save_pretrained(folder)
+
+    def _whole(self) -> PreTrainedModel:
+        """The model in fp32, in which adapters are merged; into a base that is not quantised."""
+        if self.adapters is not None and self.adapters.lora.quantize is not None:
+            with tempfile.TemporaryDirectory() as place:
+                self.adapters.save(Path(place))
+                cpu = torch.device("cpu")
+                return put_on(load_model(self.base, torch.float32, cpu), Path(place))
+        self.model.to(torch.float32)  # type: ignore[arg-type]
+        return self.model if self.adapters is None else self.adapters.merge()
 
 
 def freeze(model: PreTrainedModel, patterns: tuple[str, ...]) -> None:
@@ -106,19 +131,3 @@ def freeze(model: PreTrainedModel, patterns: tuple[str, ...]) -> None:
             weight.requires_grad = False
     if patterns and not any(weight.requires_grad for weight in model.parameters()):
         raise UsageError("train.freeze: no weight is left to train")
-
-
-def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def]
-    """Put adapters into `model`, in place; returns peft's wrapper, which can merge them."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks an old name of transformers
-        return get_peft_model(model, config, autocast_adapter_dtype=True)
