@@ -6,6 +6,7 @@ import typer
 
 from sftlib.cli.stats import print_stats
 from sftlib.cli.summary import print_summary
+from sftlib.cli.verify import print_verify
 from sftlib.cli.why import print_why
 from sftlib.core.errors import exit_on_error
 
@@ -39,3 +40,9 @@ def why(
 ) -> None:
     """Tell a row's life: cleaned, dropped for what, its keeper, split, tokens, training pack."""
     exit_on_error(lambda: print_why(row, json))
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """Hash outputs and cache again and compare them with dvc.lock; exit code 3 for a difference."""
+    exit_on_error(lambda: print_verify(json))
