@@ -1,14 +1,16 @@
 """Commands and their arguments."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from sftlib.cli.compare import print_compare
+from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.stats import print_stats
 from sftlib.cli.summary import print_summary
 from sftlib.cli.verify import print_verify
 from sftlib.cli.why import print_why
-from sftlib.core.errors import exit_on_error
+from sftlib.core.errors import UsageError, exit_on_error
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -46,3 +48,43 @@ def why(
 def verify(json: Json = False) -> None:
     """Hash outputs and cache again and compare them with dvc.lock; exit code 3 for a difference."""
     exit_on_error(lambda: print_verify(json))
+
+
+@app.command()
+def compare(
+    revisions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REV...",
+            help="Commits, tags, branches or experiments; the first against each other one, "
+            "and a single one against the working directory.",
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Compare builds: params, rows by source and reason, metrics with an interval and a verdict."""
+    exit_on_error(lambda: print_compare(revisions, json))
+
+
+@app.command()
+def show(
+    row: Annotated[
+        str | None, typer.Argument(help="data/raw/x.jsonl:17, an id, or words of the row.")
+    ] = None,
+    pack: Annotated[int | None, typer.Option(help="Show this pack, and no single row.")] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"], typer.Option(help="The split of the pack.")
+    ] = "train",
+    json: Json = False,
+) -> None:
+    """Show a row's tokens and which are learned, or a pack's rows and what they share."""
+
+    def chosen() -> None:
+        if (row is None) == (pack is None):
+            raise UsageError("give either a ROW or --pack N")
+        if row is not None:
+            print_row(row, json)
+        elif pack is not None:
+            print_pack(pack, split, json)
+
+    exit_on_error(chosen)

@@ -107,7 +107,7 @@ def present_listing(out: Output, value: str) -> dict[str, str] | None:
     )
     if tree.hash_info.value != value:
         return None
-    return {"/".join(key): info.value for key, (_, info) in tree.iteritems()}
+    return {entry["relpath"]: entry["md5"] for entry in tree.as_list()}
 
 
 def files_below(out: Output) -> Iterator[str]:

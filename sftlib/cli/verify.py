@@ -59,7 +59,7 @@ def found_hash(claim: Claim) -> str:
     from dvc_data.hashfile.hash import file_md5
 
     try:
-        return file_md5(str(claim.path), name=claim.algorithm)
+        return str(file_md5(str(claim.path), name=claim.algorithm))
     except FileNotFoundError:
         return MISSING
     except IsADirectoryError:
