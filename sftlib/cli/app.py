@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sftlib.cli.check import print_check
 from sftlib.cli.compare import print_compare
 from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.stats import print_stats
@@ -88,3 +89,9 @@ def show(
             print_pack(pack, split, json)
 
     exit_on_error(chosen)
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Check params, environment and data, and estimate memory, disk and time before a long run."""
+    exit_on_error(lambda: print_check(json))
