@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,22 @@ def test_all_faults_at_once(project: Path) -> None:
     assert done.returncode == 2
     assert "train.lr: must be a number, not 'high'" in done.stderr
     assert "train.epoch: unknown key; did you mean 'epochs'?" in done.stderr
+
+
+def test_changes_of_an_experiment(project: Path, tiny_model: Path) -> None:
+    def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(["python", "-m", "sftlib.cli", "check", *arguments], project)
+
+    shutil.copytree(tiny_model, project / "models/base")
+    whole = json.loads(check("-S", "train.lora=null", "--json").stdout)["estimate"]
+    assert whole["trained"] == whole["parameters"] == 37_792
+    for setting, message in (
+        ("train.lr=high", "train.lr: must be a number, not 'high'"),
+        ("train.lrr=1", "train.lrr: params.yaml has no such key; did you mean 'lr'?"),
+        ("train.lr=1|2", "train.lr=1|2: write KEY=VALUE"),
+    ):
+        done = check("-S", setting)
+        assert (done.returncode, message in done.stderr) == (2, True)
 
 
 def test_data_that_are_missing_or_not_tracked(project: Path) -> None:

@@ -1,5 +1,6 @@
 """Commands and their arguments."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -7,8 +8,11 @@ import typer
 from sftlib.cli.check import print_check
 from sftlib.cli.compare import print_compare
 from sftlib.cli.show import print_pack, print_row
+from sftlib.cli.space import parse_space
 from sftlib.cli.stats import print_stats
+from sftlib.cli.study import Search
 from sftlib.cli.summary import print_summary
+from sftlib.cli.tune import print_tune
 from sftlib.cli.verify import print_verify
 from sftlib.cli.why import print_why
 from sftlib.core.errors import UsageError, exit_on_error
@@ -92,6 +96,51 @@ def show(
 
 
 @app.command()
-def check(json: Json = False) -> None:
+def check(
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("-S", metavar="KEY=VALUE", help="Check this change of params.yaml, too."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Check params, environment and data, and estimate memory, disk and time before a long run."""
-    exit_on_error(lambda: print_check(json))
+    exit_on_error(lambda: print_check(setting or [], json))
+
+
+@app.command()
+def tune(
+    choices: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=CHOICES...",
+            help="train.lora.rank=8|16|32, train.lr=log(1e-5,1e-3), train.warmup=float(0,0.3) or "
+            "train.epochs=int(1,4).",
+        ),
+    ],
+    metric: Annotated[
+        str, typer.Option(help="FILE.KEY of metrics/FILE.json; none of the test split.")
+    ] = "train.validation.loss",
+    trials: Annotated[int, typer.Option(min=1, help="How many, failed ones included.")] = 20,
+    sampler: Annotated[
+        Literal["bayes", "random", "grid"], typer.Option(help="How values are chosen.")
+    ] = "bayes",
+    name: Annotated[
+        str, typer.Option(help="Of the search; the same name goes on with it.")
+    ] = "tune",
+    maximize: Annotated[bool, typer.Option(help="The metric is better when higher.")] = False,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Take the mean over this many folds of the data.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Experiments that run at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the choice of values.")] = 1,
+    apply: Annotated[bool, typer.Option(help="Bring the best into the working directory.")] = False,
+    json: Json = False,
+) -> None:
+    """Search params by experiments; data stages run once, failed trials are never results."""
+
+    def search() -> None:
+        space, root = parse_space(choices), Path.cwd()
+        wanted = Search(root, name, metric, space, trials, sampler, maximize, folds, workers, seed)
+        print_tune(wanted, apply, json)
+
+    exit_on_error(search)

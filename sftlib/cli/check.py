@@ -11,16 +11,22 @@ from rich.console import Console
 from rich.table import Table
 
 from sftlib.cli.estimate import Estimate, estimate, read_shapes
+from sftlib.cli.space import params_with, parse_settings
 from sftlib.cli.terminal import printable
 from sftlib.core.environment import check_environment
 from sftlib.core.errors import DataError
 from sftlib.core.params import Params, load_params
 
 
-def print_check(as_json: bool) -> None:
-    """Check params, environment and data, then estimate; raises an error that names all faults."""
+def print_check(settings: list[str], as_json: bool) -> None:
+    """Check params, environment and data, then estimate; raises an error that names all faults.
+
+    settings: KEY=VALUE of params that an experiment would change.
+    """
     root = Path.cwd()
     params = load_params(root / "params.yaml")
+    if settings:
+        params = params_with(root / "params.yaml", parse_settings(settings))
     check_environment(root)
     check_data(root, params)
     raw = sum(size_of(root / source.path) for source in params.sources.values())

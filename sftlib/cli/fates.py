@@ -98,8 +98,9 @@ def compare_data(before: Revision, after: Revision) -> list[Change]:
 
 
 def data_hashes(revision: Revision) -> dict[str, str | None]:
-    return {path: value for path, value in revision.hashes.items() if path.startswith("data/")
-            and not path.startswith(("data/raw", "data/evaluated"))}  # fmt: skip
+    """The hashes of all data between the raw ones and the answers of the models."""
+    others = ("data/raw/", "data/evaluated", "metrics/", "models/", "plots/")
+    return {path: value for path, value in revision.hashes.items() if not path.startswith(others)}
 
 
 def compare_fates(before: Fates, after: Fates) -> list[Change]:

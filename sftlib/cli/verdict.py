@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
 from sftlib.cli.revision import Revision
-from sftlib.score.intervals import paired_gain
 
 ROWS = "data/evaluated/rows.jsonl"
 # A bootstrap over fewer rows is too sure of itself.
@@ -44,6 +41,10 @@ def compare_metrics(before: Revision, after: Revision) -> dict[str, Any]:
 
 def judge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any]:
     """Loss and accuracy per label of both models, the gain with its interval, and a verdict."""
+    import numpy as np  # a tenth of a second, which no other command should wait for
+
+    from sftlib.score.intervals import paired_gain
+
     labels = np.array([row["labels"] for row in old], dtype=float)
     report = {}
     for name, key, sign in (("loss", "loss_sum", -1.0), ("token_accuracy", "correct", 1.0)):
