@@ -96,5 +96,6 @@ def remedy(claim: Claim, path: str, bad_out: bool, bad_object: bool, incomplete:
     if bad_object:
         gone = path if claim.kind == "object" else out
         return f"run `rm -rf {gone}`, and when all such are gone `dvc pull` or `dvc repro {stage}`"
-    restore = "pull" if incomplete else "checkout"
-    return f"run `rm -rf {out} && dvc {restore} {out}`"
+    if incomplete:
+        return f"run `rm -rf {out} && dvc pull {out}`, or `dvc repro {stage}` without a remote"
+    return f"run `rm -rf {out} && dvc checkout {out}`"
