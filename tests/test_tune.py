@@ -55,11 +55,18 @@ def test_what_params_refuse(text: str, message: str) -> None:
         check_space(PARAMS, parse_space([text]))
 
 
-def test_the_test_split_is_not_searched_by() -> None:
-    with pytest.raises(UsageError, match=r"evaluate.tuned.loss is measured on the test split"):
-        check_metric("evaluate.tuned.loss")
-    with pytest.raises(UsageError, match=r"loss: write FILE.KEY of a metrics file"):
-        check_metric("loss")
+def test_the_test_split_is_not_searched_by(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/train.json").write_text('{"validation": {"loss": 1.5}}')
+    check_metric(tmp_path, "train.validation.loss")
+    for metric, message in (
+        ("evaluate.tuned.loss", "evaluate.tuned.loss is measured on the test split"),
+        ("loss", "loss: there is no metrics/loss.json; write FILE.KEY of one"),
+        ("train.validation.los", "has no such number; did you mean 'validation.loss'?"),
+    ):
+        with pytest.raises(UsageError) as error:
+            check_metric(tmp_path, metric)
+        assert message in str(error.value)
 
 
 def test_settings_are_quoted() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
+from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.slow
 FILE = "data/curated/a/a.jsonl"
@@ -101,7 +102,8 @@ def test_both_copies_damaged_are_built_again(copy: Path) -> None:
 
 
 def test_a_damaged_list_of_a_folder(copy: Path) -> None:
-    listing = next((copy / ".dvc/cache/files/md5").glob("*/*.dir"))
+    outs = YAML(typ="safe").load(copy / "dvc.lock")["stages"]["curate"]["outs"]
+    listing = object_of(copy, next(o["md5"] for o in outs if o["path"] == "data/curated"))
     flip_a_byte(listing)
     code, report, _ = verify(copy)
     (fault,) = report["faults"]

@@ -90,7 +90,8 @@ def shortages(root: Path, params: Params, needs: Estimate | None) -> list[str]:
         return []
     found = []
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if params.train.device == "cpu" and needs.memory_bytes > memory:
+    on_cpu = params.train.device == "cpu" or not Path("/dev/nvidia0").exists()
+    if on_cpu and needs.memory_bytes > memory:
         found.append(f"training needs about {gigabytes(needs.memory_bytes)} of memory, "
                      f"{gigabytes(memory)} are free: lower tokenize.tokens_per_pack, or set "
                      "train.gradient_checkpointing")  # fmt: skip

@@ -8,9 +8,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import orjson
+
 from sftlib.cli.compare import flatten
 from sftlib.cli.revision import Revision
 from sftlib.cli.space import Value
+from sftlib.core.config import suggestion
 from sftlib.core.errors import DataError, SftError, UsageError
 from sftlib.core.process import die_with_parent
 
@@ -24,16 +27,22 @@ class TrialError(SftError):
     exit_code = 3
 
 
-def check_metric(metric: str) -> None:
-    """Raise `UsageError` for a metric that a search must not look at."""
+def check_metric(root: Path, metric: str) -> None:
+    """Raise `UsageError` for a metric that a search must not look at, or that no build has."""
     name, _, key = metric.partition(".")
     if name == "evaluate":
         raise UsageError(
             f"{metric} is measured on the test split: what was chosen by it says nothing about "
             "other data. Search by train.validation.loss, and evaluate the best once"
         )
-    if not key:
-        raise UsageError(f"{metric}: write FILE.KEY of a metrics file, as train.validation.loss")
+    path = root / f"metrics/{name}.json"
+    if not path.is_file():
+        raise UsageError(f"{metric}: there is no metrics/{name}.json; write FILE.KEY of one")
+    known = flatten(orjson.loads(path.read_bytes()))
+    if not isinstance(known.get(key), int | float):
+        raise UsageError(
+            f"{metric}: metrics/{name}.json has no such number{suggestion(key, known)}"
+        )
 
 
 def run_experiment(root: Path, name: str, changes: Mapping[str, Value], metric: str) -> float:

@@ -48,11 +48,10 @@ class Fates:
 def read_fates(revision: Revision) -> Fates:
     """The rows of a revision; raises `DataError` when its data are not on this machine."""
     fates = Fates()
-    splits = {
-        line["id"]: (file.split("/")[4], line["at"])
-        for file, line in revision.folder_lines("data/ledger/tokenize")
-        if "tokens" in line
-    }
+    kept = {}  # id -> split, source and place: of the row that stands for its copies
+    for file, line in revision.folder_lines("data/ledger/tokenize"):
+        if "/dropped/" not in file:
+            kept[line["id"]] = (*file.split("/")[4:6], line["at"])
     reasons = {}
     for stage in LEDGERS:
         for file, line in revision.folder_lines(f"data/ledger/{stage}"):
@@ -66,9 +65,9 @@ def read_fates(revision: Revision) -> Fates:
             places[line["id"]] = line["at"]
     for file, fields in revision.folder_lines("data/clean"):
         id = fields["id"]
-        split, at = splits.get(id, (None, places[id]))
+        split, source, at = kept.get(id) or (None, file.split("/")[2], places[id])
         reason = reasons.get(id, "held for decontamination only")
-        fates.rows[id] = fate_of(fields, file.split("/")[2], at, split, reason)
+        fates.rows[id] = fate_of(fields, source, at, split, reason)
     return fates
 
 

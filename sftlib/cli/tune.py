@@ -52,7 +52,7 @@ def check_search(search: Search) -> None:
     path = search.root / "params.yaml"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", search.name):
         raise UsageError(f"{search.name!r}: a name has lower-case letters, digits, _ and - only")
-    check_metric(search.metric)
+    check_metric(search.root, search.metric)
     check_space(path, search.space)
     if search.sampler == "grid" and not all(isinstance(c, Choice) for c in search.space.values()):
         raise UsageError("a grid needs choices: write KEY=A|B|C, or use another --sampler")
