@@ -17,7 +17,7 @@ setup: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml $(PINS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PINS:%=-c %) -e ".[train,dev]"
+	$(BIN)/python -m pip install --quiet $(PINS:%=-c %) -e ".[train,tune,dev]"
 	touch $@
 
 test: repository setup

@@ -20,7 +20,7 @@ LAYERS = {
     "train": {"core"},
     "score": {"core", "train"},
     "report": {"core"},
-    "cli": {"core", "console", "clean", "report"},
+    "cli": {"core", "console", "clean", "report", "score", "train"},
 }
 WITHOUT_TORCH = ("core", "console", "fetch", "clean", "curate", "encode", "report", "cli")
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))

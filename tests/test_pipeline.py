@@ -245,7 +245,7 @@ def test_the_readme_s_daily_commands_run_and_rebuild_nothing(clone: Path) -> Non
     daily = (ROOT / "README.md").read_text().split("## Daily use\n")[1].split("\n## ")[0]
     commands = [line.split("#")[0].split() for line in daily.splitlines() if line[:4] == "    "]
     commands = [command for command in commands if command[:3] != ["dvc", "exp", "run"]]
-    assert len(commands) == 9
+    assert len(commands) == 13
     for command in commands:
         command = ["times" if word == "WORDS" else word for word in command]
         done = run(command, clone)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sftlib.score.generation import Question
-from sftlib.score.intervals import interval, resampled_means
+from sftlib.score.intervals import paired_gain
 from sftlib.score.losses import RowLoss
 from sftlib.score.text import text_scores
 
@@ -62,13 +62,8 @@ def improvement(results: dict[str, Result]) -> dict[str, Any]:
             for base, tuned in zip(results["base"].losses, results["tuned"].losses, strict=True)
         ]
     )
-    low, high = interval(resampled_means([gains], labels)[0])
-    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
-    return {
-        "loss": float(gains.sum() / labels.sum()),
-        "loss_interval": [low, high],
-        "verdict": verdict,
-    }
+    gain, bounds, verdict = paired_gain(gains, labels)
+    return {"loss": gain, "loss_interval": bounds, "verdict": verdict}
 
 
 def worst_slice(slices: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -34,3 +34,13 @@ def resampled_means(sums: list[Vector], weights: Vector) -> list[Vector]:
         for values, means in zip(sums, found, strict=True):
             means[number] = values[chosen].sum() / total
     return found
+
+
+def paired_gain(gains: Vector, weights: Vector) -> tuple[float, list[float], str]:
+    """By how much one model is better per weight, its interval, and what follows from that.
+
+    gains [rows]: how much better it is on each row, in sum; weights [rows].
+    """
+    low, high = interval(resampled_means([gains], weights)[0])
+    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    return float(gains.sum() / weights.sum()), [low, high], verdict

@@ -1,0 +1,125 @@
+"""`sft compare`: params, data and metrics of revisions side by side, and which model is better."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from sftlib.cli.fates import Change, compare_data, totals
+from sftlib.cli.revision import WORKSPACE, Revision
+from sftlib.cli.terminal import printable
+from sftlib.cli.verdict import MIN_ROWS, compare_metrics
+
+
+def print_compare(names: list[str], as_json: bool) -> None:
+    """Compare each revision with the first, or the working directory with the only one.
+
+    Raises `DataError` for a revision that is not built, or whose data are not on this machine.
+    """
+    if len(names) == 1:
+        names = [*names, WORKSPACE]
+    first, *others = (Revision(Path.cwd(), name) for name in names)
+    for revision in (first, *others):
+        revision.check_built()
+    params = differing_params([first, *others])
+    reports = []
+    for other in others:
+        data, metrics = compare_data(first, other), compare_metrics(first, other)
+        reports.append((other, data, metrics))
+    if as_json:
+        against = [
+            {"revision": r.name, "data": [asdict(c) for c in data], "metrics": metrics}
+            for r, data, metrics in reports
+        ]
+        print(orjson.dumps({"reference": names[0], "params": params, "against": against}).decode())
+        return
+    console = Console(markup=False, highlight=False)
+    console.print(params_table(names, params) if params else "Params: the same")
+    for other, data, metrics in reports:
+        console.print()
+        console.print(data_table(first.name, other.name, data) if data else "Data: the same")
+        console.print(metrics_table(first.name, other.name, metrics))
+        for note in notes(first, other, metrics):
+            console.print(note)
+
+
+def differing_params(revisions: list[Revision]) -> dict[str, list[Any]]:
+    """Dotted key -> its value in each revision; None where there is no such key."""
+    flat = [flatten(revision.params()) for revision in revisions]
+    keys = dict.fromkeys(key for params in flat for key in params)
+    found = {key: [params.get(key) for params in flat] for key in keys}
+    return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
+
+
+def flatten(node: Any, key: str = "") -> dict[str, Any]:
+    """Blocks as dotted keys; lists stay values.
+
+    >>> flatten({"train": {"lr": 1, "lora": None}})
+    {'train.lr': 1, 'train.lora': None}
+    """
+    if not isinstance(node, dict) or not node:
+        return {key: node}
+    flat: dict[str, Any] = {}
+    for name, value in node.items():
+        flat |= flatten(value, f"{key}.{name}" if key else str(name))
+    return flat
+
+
+def params_table(names: list[str], params: dict[str, list[Any]]) -> Table:
+    table = Table("param", *map(printable, names), title="Params", title_justify="left")
+    for key, values in params.items():
+        table.add_row(printable(key), *(printable(str(value)) for value in values))
+    return table
+
+
+def data_table(before: str, after: str, data: list[Change]) -> Table:
+    summed = ", ".join(f"{rows} {kind}" for kind, rows in totals(data).items())
+    title = printable(f"Data from {before} to {after}: {summed}")
+    table = Table("rows", "source", "why", "for example", title=title, title_justify="left")
+    for change in data:
+        shown = [f"{e['at']}  {' '.join(e['text'].split())[:60]}" for e in change.examples]
+        cells = (f"{change.rows} {change.kind}", change.source, change.reason, "\n".join(shown))
+        table.add_row(*map(printable, cells))
+    return table
+
+
+def metrics_table(before: str, after: str, metrics: dict[str, Any]) -> Table:
+    rows = metrics["rows"]["compared"]
+    title = f"Tuned models on {rows} common test rows"
+    columns = ("metric", printable(before), printable(after), "gain", "95% interval", "verdict")
+    table = Table(*columns, title=title, title_justify="left")
+    for name in ("loss", "token_accuracy"):
+        if name in metrics:
+            found = metrics[name]
+            low, high = found["interval"]
+            cells = (f"{found[key]:.4f}" for key in ("before", "after", "gain"))
+            table.add_row(name, *cells, f"{low:.4f} to {high:.4f}", found["verdict"])
+    for name, values in metrics["figures"].items():
+        cells = ("-" if value is None else f"{value:.4f}" for value in values)
+        table.add_row(name, *cells, "", "", "")
+    return table
+
+
+def notes(first: Revision, other: Revision, metrics: dict[str, Any]) -> list[str]:
+    """What a reader of the tables must know besides."""
+    rows, found = metrics["rows"], []
+    if rows["only_before"] or rows["only_after"]:
+        found.append(
+            f"The test splits differ: {rows['only_before']} rows only in {first.name}, "
+            f"{rows['only_after']} only in {other.name}; the figures without interval are over "
+            "each one's own rows."
+        )
+    if rows["other_labels"]:
+        found.append(f"{rows['other_labels']} common rows are left out: they have other labels.")
+    if "loss" not in metrics:
+        found.append("No test row is comparable, so there is no verdict.")
+    elif rows["compared"] < MIN_ROWS:
+        found.append(f"Fewer than {MIN_ROWS} common rows tell no models apart.")
+    for revision in (first, other):
+        code = revision.stale()[1]
+        if code:
+            found.append(f"{revision.name}: built by other code than it holds ({', '.join(code)}).")
+    return [printable(note) for note in found]

@@ -1,0 +1,139 @@
+"""What training will need, from the shapes of the base model and the params, in milliseconds.
+
+Memory is the sum of what is kept at the peak, on the CPU; docs/search-and-compare.md says how good
+it is.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sftlib.core.params import Params, Train
+from sftlib.core.state import state_folder
+
+# The interpreter with torch and transformers, measured with a model of 50 kB.
+PROCESS_BYTES = 450_000_000
+# What buffers of a moment and the allocator add to a pack's own, measured on the default build.
+TRANSIENT = 1.3
+BYTES_PER_TOKEN_OF_TEXT = 4
+LEARNED_SHARE = 1 / 3  # of the tokens, until a build has counted them
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Name -> shape of every weight of a model, and its config."""
+
+    weights: dict[str, tuple[int, ...]]
+    config: dict[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        return sum(math.prod(shape) for shape in self.weights.values())
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Weights of LoRA on every matrix but embeddings and head."""
+        return sum(
+            rank * sum(shape)
+            for name, shape in self.weights.items()
+            if len(shape) == 2 and not any(part in name for part in ("embed", "lm_head", "wte"))
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Peak memory and disk in bytes, and seconds of training; None where nothing tells."""
+
+    parameters: int
+    trained: int
+    memory_bytes: int
+    disk_bytes: int
+    tokens: int
+    tokens_per_second: float | None
+    seconds: float | None
+
+
+def read_shapes(folder: Path) -> Shapes | None:
+    """The shapes of a model, from the headers of its safetensors files; None without any."""
+    weights: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        weights |= {name: tuple(entry["shape"]) for name, entry in entries.items()}
+    if not weights or not (folder / "config.json").is_file():
+        return None
+    return Shapes(weights, orjson.loads((folder / "config.json").read_bytes()))
+
+
+def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Estimate:
+    train = params.train
+    trained = shapes.parameters
+    if train.lora is not None:
+        trained = shapes.adapter_parameters(train.lora.rank)
+    tokens, learned_share = count_tokens(root, raw_bytes)
+    speed = measured_speed(root, train.packs_per_step)
+    memory = (
+        PROCESS_BYTES
+        + weight_bytes(shapes.parameters, trained, train)
+        + pack_bytes(shapes.config, params, learned_share)
+    )
+    # Base, tuned and final weights, and each shard of data in six stages: here and in the cache.
+    disk = 2 * (3 * 2 * shapes.parameters + 6 * raw_bytes) + 2 * 16 * trained
+    work = tokens * train.epochs
+    seconds = None if speed is None else work / speed
+    return Estimate(shapes.parameters, trained, memory, disk, work, speed, seconds)
+
+
+def weight_bytes(parameters: int, trained: int, train: Train) -> int:
+    """Frozen weights in the precision of the computation; trained ones in fp32, with their
+    gradient, two moments of AdamW, the best so far, and copies for the average and in bf16."""
+    copies = 4 + 4 + 8 + 4 + (4 if train.ema is not None else 0)
+    if train.precision == "bf16":
+        copies += 2
+    frozen = 0 if train.lora is None else parameters * (2 if train.precision == "bf16" else 4)
+    return frozen + trained * copies
+
+
+def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> int:
+    """What the backward pass of one pack needs: hidden states of all layers, and logits.
+
+    A layer of a Llama-type model keeps, per token, its normed inputs in fp32 and in the precision
+    of the computation, the inputs of seven projections, queries, keys, values and the gate.
+    """
+    hidden, layers = config["hidden_size"], config["num_hidden_layers"]
+    inner = config.get("intermediate_size") or 4 * hidden
+    width = 2 if params.train.precision == "bf16" else 4
+    layer = 8 * hidden + width * (12 * hidden + 5 * inner)
+    if params.train.gradient_checkpointing:  # inputs of all layers, and the inside of one
+        per_token = layers * width * hidden + layer
+    else:
+        per_token = layers * layer
+    tokens = params.tokenize.tokens_per_pack
+    # Logits, their fp32 copy, its log-softmax and its gradient.
+    logits = tokens * learned_share * config["vocab_size"] * (width + 3 * 4)
+    return int(TRANSIENT * (tokens * per_token + logits))
+
+
+def count_tokens(root: Path, raw_bytes: int) -> tuple[int, float]:
+    """Tokens of the train split and the share that is learned: counted, or guessed by bytes."""
+    path = root / "metrics/tokenize.json"
+    if not path.is_file():
+        return raw_bytes // BYTES_PER_TOKEN_OF_TEXT, LEARNED_SHARE
+    train = orjson.loads(path.read_bytes())["train"]
+    return train["tokens"], train["learned_tokens"] / train["tokens"]
+
+
+def measured_speed(root: Path, packs_per_step: int) -> float | None:
+    """Tokens a second of the last training run in .sft/timings.jsonl; None before the first."""
+    timings, built = state_folder(root) / "timings.jsonl", root / "metrics/train.json"
+    if not timings.is_file() or not built.is_file():
+        return None
+    lines = map(orjson.loads, timings.read_bytes().splitlines())
+    runs = [line["seconds"] for line in lines if line["stage"] == "train"]
+    metrics, (tokens, _) = orjson.loads(built.read_bytes()), count_tokens(root, 0)
+    epochs = metrics["steps"] * packs_per_step / metrics["packs"]
+    return tokens * epochs / runs[-1] if runs else None
