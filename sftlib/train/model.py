@@ -1,44 +1,63 @@
-"""Load a causal language model to be trained, and write the result."""
+"""Load a model to be trained, and write the result."""
 
 import fnmatch
 import warnings
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from sftlib.core.errors import UsageError
+from sftlib.core.labels import TAGS, LabelSet
 from sftlib.core.params import Lora, Train
-from sftlib.train.attention import NAME
+from sftlib.train.heads import CHAT, Head
+
+# What transformers calls the heads of classifiers.
+NEW_HEADS = ("classifier", "score")
 
 
 def load_model(
     folder: Path,
     dtype: torch.dtype,
     device: torch.device,
-    attention: str = NAME,
+    attention: str | None = None,
     dropout: float | None = None,
+    head: Head = CHAT,
+    labels: LabelSet | None = None,
 ) -> PreTrainedModel:
     """The model in `folder`, from safetensors and without code of its own.
 
-    dropout: replaces every dropout probability of its config.
+    attention: in place of the head's own. dropout: in place of every one that its config has.
+    head: a new one is drawn from torch's generator where the folder holds none of the kind.
+    labels: what a new head is to tell apart.
     """
     logging.disable_progress_bar()  # the console shows one bar, of the training itself
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if dropout is not None:
         override_dropout(config, dropout)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    if labels is not None:
+        describe_labels(config, labels)
+    model: PreTrainedModel = head.auto.from_pretrained(
         str(folder),
         config=config,
         dtype=dtype,
-        attn_implementation=attention,
+        attn_implementation=attention or head.attention,
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,
     )
     model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def describe_labels(config: PretrainedConfig, labels: LabelSet) -> None:
+    """Say in the config how many logits the head has, and what they mean."""
+    config.num_labels = labels.outputs
+    if labels.names:
+        config.id2label = dict(enumerate(labels.names))
+        config.label2id = labels.ids
+    config.problem_type = None if labels.problem == TAGS else labels.problem  # type: ignore[assignment]
 
 
 def override_dropout(config: PretrainedConfig, dropout: float) -> None:
@@ -57,14 +76,23 @@ class Trainee:
     precision of the computation and fp32 adapters are trained on every projection but the head.
     """
 
-    def __init__(self, folder: Path, train: Train, device: torch.device) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        train: Train,
+        device: torch.device,
+        head: Head = CHAT,
+        labels: LabelSet | None = None,
+    ) -> None:
         frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
-        self.model = load_model(folder, frozen, device, dropout=train.dropout)
+        self.model = load_model(
+            folder, frozen, device, dropout=train.dropout, head=head, labels=labels
+        )
         # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
         embeddings = self.model.get_input_embeddings()
         if isinstance(embeddings, torch.nn.Embedding):
             embeddings.padding_idx = None
-        self.adapted = add_lora(self.model, train.lora) if train.lora else None
+        self.adapted = add_lora(self.model, train.lora, head) if train.lora else None
         freeze(self.model, train.freeze or ())
         if train.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -108,17 +136,27 @@ def freeze(model: PreTrainedModel, patterns: tuple[str, ...]) -> None:
         raise UsageError("train.freeze: no weight is left to train")
 
 
-def add_lora(model: PreTrainedModel, lora: Lora):  # type: ignore[no-untyped-def]
-    """Put adapters into `model`, in place; returns peft's wrapper, which can merge them."""
+def add_lora(model: PreTrainedModel, lora: Lora, head: Head):  # type: ignore[no-untyped-def]
+    """Put adapters into `model`, in place; returns peft's wrapper, which can merge them.
+
+    A classifier's head is new: it is trained itself, in fp32.
+    """
     from peft import LoraConfig, get_peft_model
 
+    new = [name for name, _ in model.named_children() if name in NEW_HEADS]
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules="all-linear",
-        task_type="CAUSAL_LM",
+        exclude_modules=new or None,
+        modules_to_save=new or None,
+        task_type=head.adapter,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks an old name of transformers
-        return get_peft_model(model, config, autocast_adapter_dtype=True)
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return adapted
