@@ -103,7 +103,11 @@ def generate_ids(
     ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
     config = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stop, pad_token_id=padding
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=stop,
+        pad_token_id=padding,
+        decoder_start_token_id=getattr(model.config, "decoder_start_token_id", None),
     )
     with autocast(device, train):
         output = model.generate(ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
