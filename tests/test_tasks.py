@@ -371,7 +371,7 @@ def test_a_new_model(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
     assert tokenizer.decode(tokenizer("zhōng 中\n").input_ids) == "zhōng 中\n</s>"
-    with pytest.raises(UsageError, match="base.uri: transformers has no model 'new:t9'"):
+    with pytest.raises(UsageError, match=r"base\.uri: transformers has no model 'new:t9'"):
         make_new("t9", sizes, tmp_path / "c")
-    with pytest.raises(UsageError, match="base.config.width: t5 has no such size; it has "):
+    with pytest.raises(UsageError, match=r"base\.config\.width: t5 has no such size; it has "):
         make_new("t5", {"width": 1}, tmp_path / "c")
