@@ -72,6 +72,9 @@ class Source:
         "folder_by_class",
         "lines_by_class",
         "aligned_files",
+        "tagged_lines",
+        "pinyin",
+        "chitchat",
     ]
     licence: str
     labels: tuple[str, ...] | None = None
