@@ -40,13 +40,15 @@ def f1(counts: Floats) -> Floats:
 
 
 def macro_f1(counts: Floats) -> Floats:
-    """[...]: the mean over the classes that occur."""
-    return np.asarray(np.nanmean(f1(counts), axis=-1))
+    """[...]: the mean over the classes that occur; 0 where none does."""
+    scores = f1(counts)
+    occurring = np.maximum((~np.isnan(scores)).sum(axis=-1), 1)
+    return np.asarray(np.nan_to_num(scores).sum(axis=-1) / occurring)
 
 
 def micro_f1(counts: Floats) -> Floats:
-    """[...]: that of all labels together."""
-    return np.asarray(f1(counts.sum(axis=-1, keepdims=True))[..., 0])
+    """[...]: that of all labels together; 0 where there is none."""
+    return np.asarray(np.nan_to_num(f1(counts.sum(axis=-1, keepdims=True))[..., 0]))
 
 
 def by_class(counts: Floats, names: tuple[str, ...]) -> dict[str, dict[str, float]]:

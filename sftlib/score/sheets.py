@@ -74,8 +74,8 @@ def tag_sheet(found: Predictions, labels: LabelSet) -> Sheet:
             "accuracy": of_words["accuracy"],
             "entity_precision": share(hits, predicted),
             "entity_recall": share(hits, there),
-            "entity_f1": share(2 * hits, predicted + there),
-            "entity_macro_f1": np.nan_to_num(macro_f1(spans)),
+            "entity_f1": micro_f1(spans),
+            "entity_macro_f1": macro_f1(spans),
         }
 
     return Sheet(np.hstack([words.sums, flat(counts)]), read, "entity_f1", types, counts)
