@@ -38,8 +38,8 @@ recipe: repository setup
 	mkdir -p .sft/downloads .sft/checkpoints $(CLONE)/.sft
 	ln -s $(abspath .sft/downloads) $(abspath .sft/checkpoints) $(CLONE)/.sft
 	cp recipes/$(NAME)/params.yaml $(CLONE)/params.yaml
-	cd $(CLONE) && rm -rf dvc.lock metrics plots && \
-	  dvc cache dir --local $(abspath .dvc/cache) && dvc repro && python -m sftlib.cli summary
+	cache=$$(dvc cache dir) && cd $(CLONE) && rm -rf dvc.lock metrics plots && \
+	  dvc cache dir --local "$$cache" && dvc repro && python -m sftlib.cli summary
 
 repository:
 	@git rev-parse --verify --quiet HEAD > /dev/null || { \
