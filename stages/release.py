@@ -14,7 +14,8 @@ def main(stage: Stage) -> None:
     shutil.copytree(stage.root / "models/tuned", final)
     for file in sorted((stage.root / "models/base").iterdir()):
         # The tokenizer and its template are the base's; weights and configs are not.
-        if not (final / file.name).exists() and ".safetensors" not in file.name:
+        is_missing = file.is_file() and not (final / file.name).exists()
+        if is_missing and ".safetensors" not in file.name:
             shutil.copy(file, final / file.name)
     folder = stage.root / "metrics"
     metrics: dict[str, Any] = {

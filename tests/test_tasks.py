@@ -1,6 +1,7 @@
 """Tasks other than chat: what is encoded, losses as transformers has them, training to the end."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_rows
+from safetensors.torch import load_file, save_file
 from test_train import FULL, TRAIN
 from transformers import AutoTokenizer
 
@@ -349,6 +351,20 @@ def test_a_new_head_is_the_same_each_time(tiny_bert: Path) -> None:
         device = prepare_device(FULL)
         found.append(Trainee(tiny_bert, FULL, device, HEADS["classify"], ONE_OF_TWO).snapshot())
     assert all(torch.equal(found[0][name], weight) for name, weight in found[1].items())
+
+
+def test_weights_that_are_missing(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bert, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: weight for name, weight in weights.items() if ".1.output." not in name},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(
+        DataError, match=r"4 weights are missing .* bert\.encoder\.layer\.1\.output"
+    ):
+        load_model(folder, torch.float32, CPU, head=HEADS["tag"], labels=SPANS)
 
 
 def test_rows_on_disk(tiny_bert: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def make_new(kind: str, config: dict[str, int], target: Path) -> None:
             )
     target.mkdir(parents=True)
     disable_progress_bar()
-    ids = {"pad_token_id": 0, "eos_token_id": 1, "vocab_size": len(SPECIAL) + 256}
-    sizes = AutoConfig.for_model(kind, **ids, **config)
+    special = {name: int(name != "pad_token_id") for name in known if name.endswith("_token_id")}
+    sizes = AutoConfig.for_model(kind, vocab_size=len(SPECIAL) + 256, **special, **config)
     if sizes.is_encoder_decoder:
         sizes.decoder_start_token_id = 0
     torch.manual_seed(SEED)

@@ -2,13 +2,14 @@
 
 import fnmatch
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from sftlib.core.errors import UsageError
+from sftlib.core.errors import DataError, UsageError
 from sftlib.core.labels import TAGS, LabelSet
 from sftlib.core.params import Lora, Train
 from sftlib.train.heads import CHAT, Head
@@ -33,12 +34,14 @@ def load_model(
     labels: what a new head is to tell apart.
     """
     logging.disable_progress_bar()  # the console shows one bar, of the training itself
+    logging.set_verbosity_error()  # that a head is new is as it should be
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if dropout is not None:
         override_dropout(config, dropout)
     if labels is not None:
         describe_labels(config, labels)
-    model: PreTrainedModel = head.auto.from_pretrained(
+    model: PreTrainedModel
+    model, found = head.auto.from_pretrained(
         str(folder),
         config=config,
         dtype=dtype,
@@ -46,9 +49,22 @@ def load_model(
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,
+        output_loading_info=True,
     )
+    check_complete(folder, model, found["missing_keys"])
     model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def check_complete(folder: Path, model: PreTrainedModel, missing: Iterable[str]) -> None:
+    """Raise `DataError` when weights below the head are missing: they would be random."""
+    below = f"{model.base_model_prefix}."
+    lost = sorted(n for n in missing if n.startswith(below) and ".pooler." not in n)
+    if lost:
+        raise DataError(
+            f"{folder.name}: {len(lost)} weights are missing from its safetensors, {lost[0]} "
+            "first: is its config that of another model?"
+        )
 
 
 def describe_labels(config: PretrainedConfig, labels: LabelSet) -> None:
