@@ -1,4 +1,5 @@
-# make: set up and build. make test: set up and check. Everything else is dvc's.
+# make: set up and build. make test: set up and check. make recipe NAME=news: build another params.yaml
+# in a scratch clone. Everything else is dvc's.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,10 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 PINS := constraints/data.txt constraints/train.txt constraints/dev.txt
 
-.PHONY: build setup test repository
+# Where `make recipe NAME=news` builds; all clones share downloads, checkpoints and DVC's cache.
+CLONE := .sft/recipes/$(NAME)
+
+.PHONY: build setup test recipe repository
 
 build: repository setup
 	$(BIN)/dvc repro
@@ -25,6 +29,17 @@ test: repository setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+recipe: repository setup
+	@test -f recipes/$(NAME)/params.yaml || { \
+	  echo "error: NAME=$(NAME) is no recipe: give one of" $$(ls recipes) >&2; exit 2; }
+	rm -rf $(CLONE)
+	git clone --quiet --shared . $(CLONE)
+	mkdir -p .sft/downloads .sft/checkpoints $(CLONE)/.sft
+	ln -s $(abspath .sft/downloads) $(abspath .sft/checkpoints) $(CLONE)/.sft
+	cp recipes/$(NAME)/params.yaml $(CLONE)/params.yaml
+	cache=$$(dvc cache dir) && cd $(CLONE) && rm -rf dvc.lock metrics plots && \
+	  dvc cache dir --local "$$cache" && dvc repro && python -m sftlib.cli summary
 
 repository:
 	@git rev-parse --verify --quiet HEAD > /dev/null || { \

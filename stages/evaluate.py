@@ -4,37 +4,32 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-import torch
-
 from sftlib.core.rows import write_lines
 from sftlib.core.stage import Stage, run_stage
-from sftlib.score.compare import MODELS, Result, compare, row_lines, samples_text
-from sftlib.score.generation import choose_questions, generate_answers, read_tokenizer
-from sftlib.score.losses import row_losses
-from sftlib.train.batches import PackedSplit
+from sftlib.score.exam import Exam
+from sftlib.score.tasks import SCORES
 from sftlib.train.device import describe, prepare_device
-from sftlib.train.model import load_model
+from sftlib.train.heads import HEADS
 
 
 def main(stage: Stage) -> None:
-    train, wanted = stage.params.train, stage.params.evaluate
-    device = prepare_device(train)
-    test = PackedSplit(stage.root / "data/tokenized", "test")
-    tokenizer = read_tokenizer(stage.root / "models/base")
-    questions = choose_questions(test, wanted.samples, tokenizer)
-    dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
-    results = {}
-    for name in MODELS:
-        model = load_model(stage.root / "models" / name, dtype, device)
-        losses = row_losses(model, test, train)
-        answers = generate_answers(model, questions, tokenizer, wanted.max_new_tokens, train)
-        results[name] = Result(losses, answers)
-    ids, sources = list(test.rows["id"]), list(test.rows["source"])
-    stage.metrics.update({"device": describe(device), **compare(sources, questions, results)})
+    params = stage.params
+    device = prepare_device(params.train)
+    exam = Exam(
+        params.task,
+        HEADS[params.task],
+        models=stage.root / "models",
+        tokenized=stage.root / "data/tokenized",
+        train=params.train,
+        wanted=params.evaluate,
+        device=device,
+    )
+    outcome = SCORES[params.task](exam)
+    stage.metrics.update({"device": describe(device), **outcome.metrics})
     out = stage.output("data/evaluated")
-    write_lines(out / "rows.jsonl", row_lines(ids, sources, results))
-    text = samples_text(ids, sources, questions, results)
-    (out / "samples.txt").write_text(text, encoding="utf-8")
+    write_lines(out / "rows.jsonl", outcome.lines)
+    for name, text in outcome.texts.items():
+        (out / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

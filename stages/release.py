@@ -19,7 +19,7 @@ def main(stage: Stage) -> None:
     for file in sorted((stage.root / "models/base").iterdir()):
         # The tokenizer and its template are the base's; weights and configs are not.
         is_wanted = ".safetensors" not in file.name and file.name not in left_out
-        if is_wanted and not (final / file.name).exists():
+        if file.is_file() and is_wanted and not (final / file.name).exists():
             shutil.copy(file, final / file.name)
     folder = stage.root / "metrics"
     metrics: dict[str, Any] = {

@@ -7,23 +7,27 @@ from sftlib.core.rows import read_folder
 from sftlib.core.stage import Stage, run_stage
 from sftlib.core.tables import write_csv
 from sftlib.encode.dataset import encode_split, length_histogram
-from sftlib.encode.rows import Encoder
+from sftlib.encode.tasks import ENCODERS
 
 
 def main(stage: Stage) -> None:
-    encoder = Encoder(stage.root / "models/base", stage.params.tokenize)
+    coding, composed = ENCODERS[stage.params.task], stage.root / "data/composed"
+    labels = coding.labels(composed / "train")
+    encoder = coding.encoder(stage.root / "models/base", stage.params.tokenize, labels)
     tokenized, ledger = stage.output("data/tokenized"), stage.output("data/ledger/tokenize")
     kept = read_folder(stage.root / "data/ledger/curate/kept")
     origins = {entry["id"]: entry["at"] for entry in kept}
     ledger.mkdir()
     splits = {}
     for name in ("train", "validation", "test"):
-        folder = stage.root / "data/composed" / name
-        splits[name], stage.metrics[name] = encode_split(encoder, folder, origins, ledger)
+        found = encode_split(encoder, composed / name, origins, ledger)
+        splits[name], stage.metrics[name] = found
         if not len(splits[name]):
             raise DataError(f"tokenize: no row of {name} is left: {stage.metrics[name]['dropped']}")
     datasets.disable_progress_bars()
     datasets.DatasetDict(splits).save_to_disk(tokenized)
+    if labels is not None:
+        labels.write(tokenized)
     write_csv(stage.output("plots/lengths.csv"), length_histogram(splits))
 
 

@@ -3,11 +3,13 @@
 import json
 import os
 from dataclasses import asdict
+from functools import partial
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # everything after fetch and base is offline
 
 from sftlib.console.progress import progress
 from sftlib.core.fingerprint import fingerprint
+from sftlib.core.labels import read_labels
 from sftlib.core.stage import Stage, run_stage
 from sftlib.core.state import locked, state_folder
 from sftlib.core.tables import write_csv
@@ -15,8 +17,8 @@ from sftlib.train.batches import PackedSplit
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast, describe, prepare_device
 from sftlib.train.failures import explained_memory
+from sftlib.train.heads import HEADS, balanced_weights
 from sftlib.train.loop import Run, fit
-from sftlib.train.loss import check_packing
 from sftlib.train.model import Trainee
 
 # The deps of the stage in dvc.yaml: a checkpoint belongs to what it was trained from.
@@ -32,27 +34,35 @@ INPUTS = (
 
 
 def main(stage: Stage) -> None:
-    params = stage.params.train
-    tuned = stage.output("models/tuned")
+    params, head = stage.params.train, HEADS[stage.params.task]
+    tuned, tokenized = stage.output("models/tuned"), stage.root / "data/tokenized"
+    labels = read_labels(tokenized)
     device = prepare_device(params)
-    name = fingerprint(stage.root, INPUTS, json.dumps([asdict(params), describe(device)]))
+    choices = [stage.params.task, asdict(params), describe(device)]
+    name = fingerprint(stage.root, INPUTS, json.dumps(choices))
     folder = state_folder(stage.root) / "checkpoints" / name
     lock = folder.with_suffix(".lock")
     with locked(lock, f"training run {name}"), explained_memory():
-        trainee = Trainee(stage.root / "models/base", params, device)
-        tokenized = stage.root / "data/tokenized"
+        trainee = Trainee(stage.root / "models/base", params, device, head, labels)
         run = Run(
             params,
             device,
             trainee,
-            train=PackedSplit(tokenized, "train"),
-            validation=PackedSplit(tokenized, "validation"),
+            train=PackedSplit(
+                tokenized, "train", head.lay_apart if params.neftune_alpha else head.lay
+            ),
+            validation=PackedSplit(tokenized, "validation", head.lay),
             checkpoints=folder,
             checkpoint_seconds=stage.params.run.checkpoint_seconds,
             show=lambda step, note: None,
+            loss_sum=head.loss_sum,
         )
+        if params.class_weights is not None and labels is not None:
+            weights = balanced_weights(labels).to(device)
+            run.loss_sum = partial(head.loss_sum, weights=weights)
         with autocast(device, params):
-            check_packing(trainee.model, [run.train.rows[n] for n in range(3)], tolerance=0.02)
+            rows = run.train.rows
+            head.check(trainee.model, [rows[n] for n in (0, len(rows) // 2, -1)], 0.02)
         with progress("train", run.steps) as run.show:
             position = fit(run)
         report(stage, run, position, describe(device))

@@ -85,6 +85,7 @@ OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
 OTHERS |= {"train.lora.merge", "train.lora.quantize"}  # in test_adapters.py
+OTHERS |= {"task", "base.config", "train.class_weights"}  # in test_tasks.py and test_recipes.py
 OTHERS |= {"run.workers", "run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}

@@ -1,10 +1,13 @@
 """Bringing files from wheels, git commits and a hub."""
 
 import hashlib
+import io
 import json
 import shutil
+import tarfile
 import threading
 import zipfile
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -88,11 +91,82 @@ def test_another_sha256_and_a_link_are_refused(tmp_path: Path, wheels: Path) -> 
     with pytest.raises(DataError) as error:
         bring("k", "package:sample==1.0/sample", "0" * 64, tmp_path / "a", tmp_path / "d")
     assert f"the wheel has sha256 {sha}, params.yaml says {'0' * 64}" in str(error.value)
-    with pytest.raises(DataError, match="sample/link in the wheel is a symbolic link: refused"):
+    with pytest.raises(DataError, match="sample/link in the package is a symbolic link or no"):
         bring("k", "package:sample==1.0/sample", sha, tmp_path / "b", tmp_path / "d")
     with pytest.raises(DataError, match=r"other==1\.0 could not be downloaded"):
         bring("k", "package:other==1.0/x", sha[::-1], tmp_path / "c", tmp_path / "d")
     assert [file.name for file in (tmp_path / "d").iterdir()] == [f"{sha}.whl"]
+
+
+def build_sdist(folder: Path, files: dict[str, str], link: str | None = None) -> str:
+    """Write sample-1.0 as a source distribution and return its sha256."""
+    sdist = folder / "sample-1.0.tar.gz"
+    with tarfile.open(sdist, "w:gz") as archive:
+        for name, text in {"setup.py": "raise SystemExit('it ran')", **files}.items():
+            member = tarfile.TarInfo(f"sample-1.0/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+        if link:
+            member = tarfile.TarInfo(f"sample-1.0/{link}")
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(member)
+    return hashlib.sha256(sdist.read_bytes()).hexdigest()
+
+
+class Index(BaseHTTPRequestHandler):
+    """A simple index of one project, whose files lie in `folder`."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        names = [file.name for file in self.folder.iterdir()]
+        links = "".join(f'<a href="/files/{name}">{name}</a>' for name in names)
+        found = {f"/files/{name}": (self.folder / name).read_bytes() for name in names}
+        found["/simple/sample/"] = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        body = found.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Type", "text/html" if "simple" in self.path else "text/plain")
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder served as pip's index, on the loopback alone."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Index,), {"folder": folder}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple/")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield folder
+    server.shutdown()
+
+
+def test_a_source_distribution_is_read_and_its_setup_never_runs(
+    tmp_path: Path, index: Path
+) -> None:
+    sha = build_sdist(index, {"sample/data/a.txt": "A"}, link="sample/link")
+    bring("k", "package:sample==1.0/sample/data", sha, tmp_path / "out", tmp_path / "d")
+    assert (tmp_path / "out/a.txt").read_text() == "A"
+    assert [file.name for file in (tmp_path / "d").iterdir()] == [f"{sha}.tar.gz"]
+    with pytest.raises(DataError, match="sample/link in the package is a symbolic link or no"):
+        bring("k", "package:sample==1.0/sample", sha, tmp_path / "b", tmp_path / "d")
+    with pytest.raises(DataError, match="the source distribution has sha256"):
+        bring("k", "package:sample==1.0/sample", "0" * 64, tmp_path / "c", tmp_path / "d")
+    with pytest.raises(DataError, match=r"sample==2\.0 could not be downloaded"):
+        bring("k", "package:sample==2.0/sample", sha[::-1], tmp_path / "e", tmp_path / "d")
+    (tmp_path / "d" / f"{sha}.tar.gz").write_bytes(b"not gzip")
+    wrong = hashlib.sha256(b"not gzip").hexdigest()
+    (tmp_path / "d" / f"{sha}.tar.gz").rename(tmp_path / "d" / f"{wrong}.tar.gz")
+    with pytest.raises(DataError, match=r"sample==1\.0 cannot be read: not a gzip file"):
+        bring("k", "package:sample==1.0/sample", wrong, tmp_path / "f", tmp_path / "d")
 
 
 def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

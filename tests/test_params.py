@@ -61,6 +61,9 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
             "format prompt_completion has no labels",
         ),
         ("max_tokens: 512", "max_tokens: 4096", "must be at least tokenize.max_tokens"),
+        ("task: chat", "task: chats", "'chats' is none of chat, classify, tag, seq2seq; did you"),
+        ("class_weights: null", "class_weights: balanced", "task chat has no classes"),
+        ("licence: Apache-2.0\n", "licence: x\n  config: {a: 1}\n", "only a new model has one"),
     ],
 )
 def test_faults_between_keys(tmp_path: Path, old: str, new: str, message: str) -> None:

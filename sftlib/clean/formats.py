@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sftlib.clean import chats, labels, texts
+from sftlib.clean import chats, corpora, labels, texts
 from sftlib.clean.chatterbot import read_chatterbot
 from sftlib.clean.json_list import read_json
 from sftlib.clean.jsonl import read_jsonl
@@ -88,5 +88,8 @@ FORMATS: dict[str, Format] = {
     "conllu": Format((".conllu",), texts.read_sentences, labels.parse_conllu),
     "folder_by_class": Format((".txt",), texts.read_file_of_class, labels.parse_text_label),
     "lines_by_class": Format((".txt",), texts.read_lines_of_class, labels.parse_text_label),
+    "tagged_lines": Format((".txt",), corpora.read_tagged_lines, corpora.parse_tagged_line),
+    "pinyin": Format((".json",), corpora.read_items, corpora.parse_pinyin),
+    "chitchat": Format((".json",), corpora.read_items, corpora.parse_chitchat),
     "aligned_files": Format((".source",), texts.read_aligned, chats.parse_prompt_completion),
 }

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sftlib.cli.life import find_lives
+from sftlib.cli.life import cleaned_lives
 from sftlib.cli.masks import (
     Run,
     Token,
@@ -34,21 +34,21 @@ def print_row(query: str, as_json: bool) -> None:
     """Print the tokens of the row that `query` names; raises `UsageError` when there is none."""
     root = Path.cwd()
     open_split(root, "train")
-    lives = find_lives(root, query, 1)
-    if not lives or lives[0].id is None:
+    life = next(cleaned_lives(root, query), None)
+    if life is None:
         raise UsageError(
             f"no cleaned row is at {query!r}, has this id or holds this text: `sft why` finds "
             "dropped ones too"
         )
-    split, row = find_row(root, lives[0].id)
+    split, row = find_row(root, str(life.id))
     tokens = tokens_of(open_tokenizer(root), row["input_ids"], learned(row))
-    head = {"id": row["id"], "at": lives[0].at, "split": split, "pack": row["pack"]}
+    head = {"id": row["id"], "at": life.at, "split": split, "pack": row["pack"]}
     if as_json:
         print(orjson.dumps({**head, "tokens": [asdict(token) for token in tokens]}).decode())
         return
     console = Console(markup=False, highlight=False)
     count = sum(learned(row))
-    console.print(printable(f"{lives[0].at}  {row['id']}  {split}, pack {row['pack']}"))
+    console.print(printable(f"{life.at}  {row['id']}  {split}, pack {row['pack']}"))
     console.print(f"{len(row['input_ids'])} tokens, {count} learned ({legend(console)})\n")
     console.print(coloured(tokens) if console.is_terminal else marked(tokens), soft_wrap=True)
 

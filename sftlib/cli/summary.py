@@ -10,8 +10,6 @@ from rich.table import Table
 from sftlib.core.errors import UsageError
 from sftlib.core.state import state_folder
 
-METRICS = ("loss", "perplexity", "token_accuracy", "exact_match", "rouge_l", "chrf")
-
 
 def print_summary() -> None:
     """Print the tables of the build in the working directory."""
@@ -41,11 +39,13 @@ def rows_table(root: Path) -> Table:
 
 
 def metrics_table(evaluated: dict[str, Any]) -> Table:
-    title = f"Test split: {evaluated['rows']} rows, {evaluated['questions']} answers generated"
-    table = Table("metric", "base", "tuned", title=title)
-    for name in METRICS:
-        if name in evaluated["base"]:
-            table.add_row(name, *(f"{evaluated[model][name]:.4f}" for model in ("base", "tuned")))
+    """Every figure that both models have, or the baseline and the tuned one."""
+    before = "base" if "base" in evaluated else "baseline"
+    asked = f", {evaluated['questions']} answers generated" if "questions" in evaluated else ""
+    table = Table("metric", before, "tuned", title=f"Test split: {evaluated['rows']} rows{asked}")
+    for name, value in evaluated[before].items():
+        if isinstance(value, float):
+            table.add_row(name, f"{value:.4f}", f"{evaluated['tuned'][name]:.4f}")
     return table
 
 

@@ -11,6 +11,10 @@ from sftlib.core.operators import Operator, operator_faults
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, _ and -")]
 Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 Uri = Annotated[str, Pattern(r"(package|git|hub):.+", "package:..., git:... or hub:...")]
+BaseUri = Annotated[
+    str, Pattern(r"(package|git|hub|new):.+", "package:..., git:..., hub:... or new:...")
+]
+Task = Literal["chat", "classify", "tag", "seq2seq"]
 Share = Annotated[float, Bounds(0, 1)]
 SplitShare = Annotated[float, Bounds(0.001, 0.9)]
 Positive = Annotated[int, Bounds(1)]
@@ -28,11 +32,15 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Base:
-    """The pretrained model that training starts from."""
+    """The model that training starts from: a pretrained one, or a new one with random weights.
 
-    uri: Uri
+    config: of a model whose uri is new:TYPE, over that type's usual values.
+    """
+
+    uri: BaseUri
     licence: str
     sha256: Sha256 | None = None
+    config: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,9 @@ class Source:
         "folder_by_class",
         "lines_by_class",
         "aligned_files",
+        "tagged_lines",
+        "pinyin",
+        "chitchat",
     ]
     licence: str
     labels: tuple[str, ...] | None = None
@@ -202,6 +213,7 @@ class Train:
     label_smoothing: Annotated[float, Bounds(0, 0.9)]
     dropout: Share | None
     neftune_alpha: NotNegative | None
+    class_weights: Literal["balanced"] | None
     freeze: tuple[str, ...] | None
     ema: Share | None
     gradient_checkpointing: bool
@@ -225,6 +237,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Params:
+    """All choices; `task` is what is learned: it decides on encoding, head, loss and scores."""
+
+    task: Task
     fetch: dict[Name, Fetch]
     base: Base
     sources: dict[Name, Source]
@@ -266,6 +281,7 @@ def check_together(params: Params, faults: Faults) -> None:
     lora = params.train.lora
     if lora is not None and lora.variant == "pissa" and lora.quantize is not None:
         faults.add("train.lora.quantize", "cannot be combined with variant pissa")
+    check_task(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
 
@@ -315,6 +331,18 @@ def check_compose(params: Params, faults: Faults) -> None:
                 faults.add(f"compose.{key}.{name}", "is no source" + hint)
     if params.compose.model != "models/base":
         check_path("compose.model", params.compose.model, faults)
+
+
+def check_task(params: Params, faults: Faults) -> None:
+    """What only some tasks know."""
+    if params.train.class_weights and params.task not in ("classify", "tag"):
+        faults.add("train.class_weights", f"task {params.task} has no classes")
+    if params.compose.select and params.compose.select.method == "ifd" and params.task != "chat":
+        faults.add("compose.select.method", f"task {params.task} has no prompts: ifd needs chat")
+    is_new = params.base.uri.startswith("new:")
+    if is_new != (params.base.config is not None):
+        what = "missing key; a new model needs its sizes" if is_new else "only a new model has one"
+        faults.add("base.config", what)
 
 
 def check_pinned(key: str, entry: Fetch | Base, faults: Faults) -> None:

@@ -144,3 +144,11 @@ def record_text(record: Record) -> str:
     if isinstance(record, Tagged):
         return " ".join(record.words)
     return "\n".join(message.content + (message.tool_calls or "") for message in record.messages)
+
+
+def opening_text(record: Record) -> str:
+    """What stands before the first answer."""
+    if not isinstance(record, Chat):
+        return record_text(record)
+    roles = [message.role for message in record.messages]
+    return "\n".join(message.content for message in record.messages[: roles.index("assistant")])

@@ -11,24 +11,22 @@ import datasets
 import numpy as np
 import pyarrow
 import pyarrow.compute
+from numpy.typing import NDArray
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.records import record_from_json
 from sftlib.core.rows import LineWriter, list_shards, read_lines
 from sftlib.core.tally import Drop, Tally, total
-from sftlib.encode.packing import best_fit
-from sftlib.encode.rows import Encoded, Encoder, Ids
+from sftlib.encode.rows import Encoded
+from sftlib.encode.tasks import RowEncoder
 
 ROWS_PER_BATCH = 1000
-FEATURES = datasets.Features(
-    {
-        "id": datasets.Value("string"),
-        "source": datasets.Value("string"),
-        "pack": datasets.Value("int32"),
-        "input_ids": datasets.List(datasets.Value("int32")),
-        "labels": datasets.List(datasets.Value("int32")),
-    }
-)
+FEATURES = {
+    "id": datasets.Value("string"),
+    "source": datasets.Value("string"),
+    "pack": datasets.Value("int32"),
+    "input_ids": datasets.List(datasets.Value("int32")),
+}
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Columns:
 
 
 def encode_split(
-    encoder: Encoder, split: Path, origins: dict[str, str], ledger: Path
+    encoder: RowEncoder, split: Path, origins: dict[str, str], ledger: Path
 ) -> tuple[datasets.Dataset, dict[str, Any]]:
     """The encoded rows of one split in the order of their packs, and its metrics.
 
@@ -63,15 +61,18 @@ def encode_split(
                     dropped.write({**at, "reason": encoded.reason, "detail": encoded.detail})
                 else:
                     tally.kept += 1
+                    tally.changed.update(encoded.changed)
                     kept.write({**at, "tokens": len(encoded.input_ids)})
                     columns.ids.append(fields["id"])
                     columns.sources.append(fields["source"])
                     columns.encoded.append(encoded)
-    rows = in_packs(columns, encoder.params.tokens_per_pack)
+    rows = in_packs(columns, encoder.packs(columns.encoded))
     return rows, metrics_of(columns, tallies)
 
 
-def encode_shard(encoder: Encoder, path: Path) -> Iterator[tuple[dict[str, Any], Encoded | Drop]]:
+def encode_shard(
+    encoder: RowEncoder, path: Path
+) -> Iterator[tuple[dict[str, Any], Encoded | Drop]]:
     lines = read_lines(path)
     while batch := list(islice(lines, ROWS_PER_BATCH)):
         yield from zip(
@@ -79,19 +80,27 @@ def encode_shard(encoder: Encoder, path: Path) -> Iterator[tuple[dict[str, Any],
         )
 
 
-def in_packs(columns: Columns, tokens_per_pack: int) -> datasets.Dataset:
-    """The rows, those of one pack together."""
-    packs = best_fit([len(row.input_ids) for row in columns.encoded], tokens_per_pack)
+def in_packs(columns: Columns, packs: list[int]) -> datasets.Dataset:
+    """The rows, those of one pack together; `packs[row]` is that of a row."""
+    features = features_of(columns)
     order = sorted(range(len(packs)), key=lambda row: (packs[row], row))
     batches = [
-        record_batch(columns, packs, order[start : start + ROWS_PER_BATCH])
+        record_batch(columns, packs, order[start : start + ROWS_PER_BATCH], features)
         for start in range(0, len(order), ROWS_PER_BATCH)
     ]
-    table = pyarrow.Table.from_batches(batches, FEATURES.arrow_schema)
-    return datasets.Dataset(table, info=datasets.DatasetInfo(features=FEATURES))
+    table = pyarrow.Table.from_batches(batches, features.arrow_schema)
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features))
 
 
-def record_batch(columns: Columns, packs: list[int], rows: list[int]) -> pyarrow.RecordBatch:
+def features_of(columns: Columns) -> datasets.Features:
+    """Labels are ids, or fractions where scores or several labels of a row are learned."""
+    kind = str(columns.encoded[0].labels.dtype) if columns.encoded else "int32"
+    return datasets.Features({**FEATURES, "labels": datasets.List(datasets.Value(kind))})
+
+
+def record_batch(
+    columns: Columns, packs: list[int], rows: list[int], features: datasets.Features
+) -> pyarrow.RecordBatch:
     arrays = [
         pyarrow.array([columns.ids[row] for row in rows], pyarrow.string()),
         pyarrow.array([columns.sources[row] for row in rows], pyarrow.string()),
@@ -99,11 +108,11 @@ def record_batch(columns: Columns, packs: list[int], rows: list[int]) -> pyarrow
         lists([columns.encoded[row].input_ids for row in rows]),
         lists([columns.encoded[row].labels for row in rows]),
     ]
-    return pyarrow.RecordBatch.from_arrays(arrays, schema=FEATURES.arrow_schema)
+    return pyarrow.RecordBatch.from_arrays(arrays, schema=features.arrow_schema)
 
 
-def lists(rows: list[Ids]) -> pyarrow.ListArray:
-    """Arrays of int32 as one column, without a Python object for each number."""
+def lists(rows: list[NDArray[Any]]) -> pyarrow.ListArray:
+    """Arrays of one type as one column, without a Python object for each number."""
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
     return pyarrow.ListArray.from_arrays(offsets, np.concatenate(rows))
 

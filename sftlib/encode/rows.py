@@ -13,6 +13,7 @@ from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Chat, Labeled, Message, Record
 from sftlib.core.tally import Drop
+from sftlib.encode.packing import best_fit
 from sftlib.encode.shapes import Shape, mark, shape_of
 from sftlib.encode.spans import Rendered, render, wanted
 from sftlib.encode.template import ChatTemplate
@@ -27,6 +28,9 @@ Turns = tuple[tuple[str, bool], ...]
 class Encoded:
     """Token ids of a row, and at each position the id to predict there, or -100; both [T].
 
+    Tasks that learn no next tokens have labels of other lengths: one for each row of logits.
+    changed: what was done to the row besides.
+
     labels[t] belongs to the logits at t, so it is input_ids[t + 1] where that token is learned:
 
         input_ids   <|im_start|> assistant \\n  Yo   <|im_end|>  \\n
@@ -34,7 +38,8 @@ class Encoded:
     """
 
     input_ids: Ids
-    labels: Ids
+    labels: Ids | NDArray[np.float32]
+    changed: tuple[str, ...] = ()
 
 
 class Encoder:
@@ -54,6 +59,10 @@ class Encoder:
         whole = [pieces for pieces in cut if not isinstance(pieces, Drop)]
         encoded = iter(self._assemble(whole))
         return [pieces if isinstance(pieces, Drop) else next(encoded) for pieces in cut]
+
+    def packs(self, rows: list[Encoded]) -> list[int]:
+        """The pack of each row, whose rows are laid end to end."""
+        return best_fit([len(row.input_ids) for row in rows], self.params.tokens_per_pack)
 
     def _cut(self, record: Record) -> list[Piece] | Drop:
         """The pieces of a record, by its shape if it has one, else by rendering it."""

@@ -1,47 +1,45 @@
-"""Files of a wheel, which is read and never installed: none of its code runs."""
+"""Files of a wheel or a source distribution, which is read and never installed or built."""
 
 import difflib
 import hashlib
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path, PurePosixPath
 
 from sftlib.core.errors import DataError
+from sftlib.fetch.archive import BROKEN, SDIST, WHEEL, Archive, Entry, open_archive
+from sftlib.fetch.sdist import download_sdist
 from sftlib.fetch.uri import PackageUri
 
 MAX_UNPACKED_BYTES = 16 << 30
 
 
 def bring_package(uri: PackageUri, sha256: str, target: Path, downloads: Path) -> None:
-    """Unpack `uri.path` of the wheel into the folder `target`.
+    """Unpack `uri.path` of the package into the folder `target`.
 
-    Wheels are kept as downloads/<sha256>.whl and hashed again at every use.
+    Packages are kept as downloads/<sha256>.whl or .tar.gz and hashed again at every use.
     """
-    wheel = downloads / f"{sha256}.whl"
-    if not wheel.exists() or sha256_of(wheel) != sha256:
-        download(uri, sha256, wheel)
+    kept = [downloads / f"{sha256}{suffix}" for suffix in (WHEEL, SDIST)]
+    file = next((file for file in kept if file.exists() and sha256_of(file) == sha256), None)
+    file = file or download(uri, sha256, downloads)
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with open_archive(file) as archive:
             check_identity(archive, uri)
             unpack(archive, uri, target)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{uri.name}=={uri.version}: the wheel cannot be read: {error}") from None
+    except BROKEN as error:
+        raise DataError(f"{uri.name}=={uri.version} cannot be read: {error}") from None
 
 
-def check_identity(archive: zipfile.ZipFile, uri: PackageUri) -> None:
-    """Refuse a kept wheel of another version: its sha256 may be left over from an older uri."""
-    info = next((n for n in archive.namelist() if n.endswith(".dist-info/METADATA")), "")
-    found = info.removesuffix(".dist-info/METADATA")
+def check_identity(archive: Archive, uri: PackageUri) -> None:
+    """Refuse a kept package of another version: its sha256 may be left over from an older uri."""
     wanted = f"{uri.name}-{uri.version}"
-    if plain(found) != plain(wanted):
+    if plain(archive.title) != plain(wanted):
         raise DataError(
-            f"the wheel of this sha256 is {found or 'unnamed'}, the uri asks for {wanted}: "
-            "correct the sha256 in params.yaml"
+            f"the package of this sha256 is {archive.title or 'unnamed'}, the uri asks for "
+            f"{wanted}: correct the sha256 in params.yaml"
         )
 
 
@@ -49,31 +47,34 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def download(uri: PackageUri, sha256: str, wheel: Path) -> None:
-    """Have pip download the wheel, without its dependencies and without building anything."""
-    wheel.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wheel.parent) as place:
-        found = pip_download(uri, Path(place))
+def download(uri: PackageUri, sha256: str, downloads: Path) -> Path:
+    """The wheel or, where there is none, the source distribution; without its dependencies."""
+    downloads.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=downloads) as place:
+        found = download_file(uri, Path(place))
         actual = sha256_of(found)
         if actual != sha256:
+            kind = "wheel" if found.suffix == WHEEL else "source distribution"
             raise DataError(
-                f"{uri.name}=={uri.version}: the wheel has sha256 {actual}, "
-                f"params.yaml says {sha256}: correct it only if you trust this wheel"
+                f"{uri.name}=={uri.version}: the {kind} has sha256 {actual}, "
+                f"params.yaml says {sha256}: correct it only if you trust this {kind}"
             )
-        found.replace(wheel)
+        suffix = WHEEL if found.suffix == WHEEL else SDIST
+        return found.replace(downloads / f"{sha256}{suffix}")
 
 
-def pip_download(uri: PackageUri, place: Path) -> Path:
+def download_file(uri: PackageUri, place: Path) -> Path:
+    """Have pip download it without building anything; what has no wheel comes without pip."""
     pin = f"{uri.name}=={uri.version}"
     options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--dest", str(place)]
     command = [sys.executable, "-m", "pip", "download", *options, pin]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    found = sorted(place.glob("*.whl"))
-    if done.returncode or not found:
+    found = next(iter(sorted(place.glob("*.whl"))), None) or download_sdist(uri, place)
+    if found is None:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = lines[-1] if lines else f"pip ended with exit code {done.returncode}"
         raise DataError(f"{pin} could not be downloaded: {reason}\ncheck name, version and network")
-    return found[0]
+    return found
 
 
 def sha256_of(file: Path) -> str:
@@ -81,34 +82,35 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def unpack(archive: zipfile.ZipFile, uri: PackageUri, target: Path) -> None:
+def unpack(archive: Archive, uri: PackageUri, target: Path) -> None:
     """Write the file `uri.path`, or everything below that folder, into `target`."""
     chosen, below = {}, f"{uri.path}/" if uri.path else ""
-    for entry in archive.infolist():
-        if entry.filename == uri.path:
+    for entry in archive.entries:
+        if entry.path == uri.path:
             chosen[PurePosixPath(uri.path).name] = entry
-        elif entry.filename.startswith(below) and not entry.is_dir():
-            chosen[entry.filename[len(below) :]] = entry
+        elif entry.path.startswith(below):
+            chosen[entry.path[len(below) :]] = entry
     if not chosen:
         raise DataError(f"{uri.name}=={uri.version} has no {uri.path!r}{near_names(archive, uri)}")
-    if sum(entry.file_size for entry in chosen.values()) > MAX_UNPACKED_BYTES:
+    if sum(entry.size for entry in chosen.values()) > MAX_UNPACKED_BYTES:
         raise DataError(f"{uri.name}=={uri.version}: {uri.path!r} is over 16 GiB unpacked")
     for name, entry in sorted(chosen.items()):
         check_entry(name, entry)
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(entry) as source, place.open("wb") as out:
+        with entry.open() as source, place.open("wb") as out:
             shutil.copyfileobj(source, out, 1 << 20)
 
 
-def check_entry(name: str, entry: zipfile.ZipInfo) -> None:
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise DataError(f"{entry.filename} in the wheel is a symbolic link: refused")
+def check_entry(name: str, entry: Entry) -> None:
+    if not entry.is_plain:
+        raise DataError(f"{entry.path} in the package is a symbolic link or no file: refused")
     if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name:
-        raise DataError(f"{entry.filename!r} in the wheel leaves its folder: refused")
+        raise DataError(f"{entry.path!r} in the package leaves its folder: refused")
 
 
-def near_names(archive: zipfile.ZipFile, uri: PackageUri) -> str:
-    names = {str(parent) for n in archive.namelist() for parent in PurePosixPath(n).parents}
-    close = difflib.get_close_matches(uri.path, [*names, *archive.namelist()], n=3, cutoff=0.4)
+def near_names(archive: Archive, uri: PackageUri) -> str:
+    paths = [entry.path for entry in archive.entries]
+    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    close = difflib.get_close_matches(uri.path, [*folders, *paths], n=3, cutoff=0.4)
     return f"; near names: {', '.join(close)}" if close else ""

@@ -1,13 +1,29 @@
 """The model card: which data, choices and licences made this model, and how good it is."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sftlib.core.params import Params
 
-ROWS = (("loss", ".4f"), ("perplexity", ".2f"), ("token_accuracy", ".4f"))
-TEXT_ROWS = (("exact_match", ".3f"), ("rouge_l", ".3f"), ("chrf", ".1f"))
+FORMS = {"perplexity": ".2f", "exact_match": ".3f", "rouge_l": ".3f", "chrf": ".1f"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """What hubs call a task, and the class of transformers that loads its models."""
+
+    pipeline_tag: str
+    auto: str
+
+
+USES = {
+    "chat": Use("text-generation", "AutoModelForCausalLM"),
+    "classify": Use("text-classification", "AutoModelForSequenceClassification"),
+    "tag": Use("token-classification", "AutoModelForTokenClassification"),
+    "seq2seq": Use("text2text-generation", "AutoModelForSeq2SeqLM"),
+}
 
 
 def model_card(params: Params, metrics: dict[str, Any]) -> str:
@@ -37,27 +53,44 @@ def model_card(params: Params, metrics: dict[str, Any]) -> str:
 def front_matter(params: Params) -> str:
     licences = sorted({params.base.licence, *(s.licence for s in params.sources.values())})
     note = json.dumps("; ".join(licences))
-    return f"---\nlicense: other\nlicense_name: {note}\npipeline_tag: text-generation\n---"
+    tag = USES[params.task].pipeline_tag
+    return f"---\nlicense: other\nlicense_name: {note}\npipeline_tag: {tag}\n---"
 
 
 def metrics_table(evaluated: dict[str, Any]) -> str:
-    lines = ["| metric | base | tuned |", "|---|---:|---:|"]
-    for name, form in ROWS + TEXT_ROWS:
-        if name in evaluated["base"]:
-            base, tuned = evaluated["base"][name], evaluated["tuned"][name]
-            lines.append(f"| {name} | {base:{form}} | {tuned:{form}} |")
-    lines.append("")
-    lines.append(
-        f"{evaluated['rows']} rows, {evaluated['labels']} learned tokens; "
-        f"{evaluated['questions']} answers generated; on {evaluated['device']}."
-    )
+    """Every figure that both models have; the baseline knows the shares of the labels alone."""
+    before = "base" if "base" in evaluated else "baseline"
+    lines = [f"| metric | {before} | tuned |", "|---|---:|---:|"]
+    for name, value in evaluated[before].items():
+        if isinstance(value, float):
+            form = FORMS.get(name, ".4f")
+            lines.append(f"| {name} | {value:{form}} | {evaluated['tuned'][name]:{form}} |")
+    return "\n".join([*lines, "", counts_sentence(evaluated), *verdict_sentences(evaluated)])
+
+
+def counts_sentence(evaluated: dict[str, Any]) -> str:
+    counts = f"{evaluated['rows']} rows, {evaluated['labels']} "
+    if "questions" in evaluated:
+        counts += f"learned tokens; {evaluated['questions']} answers generated"
+    else:
+        counts += "labels; the baseline says of each row what the train split says of all"
+    return f"{counts}; on {evaluated['device']}."
+
+
+def verdict_sentences(evaluated: dict[str, Any]) -> Iterator[str]:
     gain = evaluated["improvement"]
-    low, high = gain["loss_interval"]
-    lines.append(
-        f"The loss is lower by {gain['loss']:.3f} (95% interval {low:.3f} to {high:.3f}): "
-        f"{gain['verdict']}. Highest loss: {code(evaluated['worst_slice']['name'])}."
+    main = next(iter(gain))
+    low, high = gain[f"{main}_interval"]
+    direction = "lower" if main in ("loss", "mse") else "higher"
+    sentence = (
+        f"The {main} is {direction} by {gain[main]:.3f} "
+        f"(95% interval {low:.3f} to {high:.3f}): {gain['verdict']}."
     )
-    return "\n".join(lines)
+    if "worst_slice" in evaluated:
+        sentence += f" Highest loss: {code(evaluated['worst_slice']['name'])}."
+    if "worst_class" in evaluated:
+        sentence += f" Lowest F1: {code(evaluated['worst_class']['name'])}."
+    yield sentence
 
 
 def data_table(params: Params, metrics: dict[str, Any]) -> str:
@@ -83,17 +116,19 @@ def split_sentence(split: dict[str, Any]) -> str:
 
 
 def usage(params: Params) -> str:
+    use = USES[params.task]
     if params.train.lora is not None and not params.train.lora.merge:
+        auto = use.auto.replace("AutoModel", "AutoPeftModel")
         return (
             "These are adapters for the base model, brought by `dvc repro base`:\n\n"
-            "```python\nfrom peft import AutoPeftModelForCausalLM\n"
+            f"```python\nfrom peft import {auto}\n"
             "from transformers import AutoTokenizer\n\n"
-            'model = AutoPeftModelForCausalLM.from_pretrained("models/final")\n'
+            f'model = {auto}.from_pretrained("models/final")\n'
             'tokenizer = AutoTokenizer.from_pretrained("models/final")\n```'
         )
     return (
-        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("models/final")\n'
+        f"```python\nfrom transformers import {use.auto}, AutoTokenizer\n\n"
+        f'model = {use.auto}.from_pretrained("models/final")\n'
         'tokenizer = AutoTokenizer.from_pretrained("models/final")\n```'
     )
 

@@ -1,5 +1,6 @@
 """Answers of a model to the prompts of a fixed sample of rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,16 @@ class Question:
     reference: str
 
 
-def choose_questions(split: PackedSplit, count: int, tokenizer: Tokenizer) -> list[Question]:
+def choose_questions(
+    split: PackedSplit, count: int, tokenizer: Tokenizer, cut: "Cut | None" = None
+) -> list[Question]:
     """The rows of smallest id: the same ones as long as they are in the split."""
     ids: list[str] = split.rows["id"]
     chosen = sorted(range(len(ids)), key=lambda row: ids[row])[:count]
-    return [question_of(split.rows[row], row, tokenizer) for row in chosen]
+    return [(cut or last_answer)(split.rows[row], row, tokenizer) for row in chosen]
 
 
-def question_of(fields: dict[str, Any], row: int, tokenizer: Tokenizer) -> Question:
+def last_answer(fields: dict[str, Any], row: int, tokenizer: Tokenizer) -> Question:
     """Split a row before its last run of labels.
 
     labels line up with logits, so the first label of a run stands one before the token it names.
@@ -50,6 +53,18 @@ def question_of(fields: dict[str, Any], row: int, tokenizer: Tokenizer) -> Quest
         tokenizer.decode(prompt, skip_special_tokens=False),
         tokenizer.decode(labels[start : end + 1], skip_special_tokens=True),
     )
+
+
+def whole_answer(fields: dict[str, Any], row: int, tokenizer: Tokenizer) -> Question:
+    """A row of an encoder with a decoder: it is asked what the encoder reads."""
+    asked, answer = fields["input_ids"], fields["labels"]
+    prompt = tokenizer.decode(asked, skip_special_tokens=True)
+    return Question(row, asked, prompt, tokenizer.decode(answer, skip_special_tokens=True))
+
+
+Cut = Callable[[dict[str, Any], int, Tokenizer], Question]
+# How a row of a task becomes a question.
+CUTS: dict[str, Cut] = {"chat": last_answer, "seq2seq": whole_answer}
 
 
 def read_tokenizer(model: Path) -> Tokenizer:
@@ -88,8 +103,14 @@ def generate_ids(
     ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
     config = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stop, pad_token_id=padding
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=stop,
+        pad_token_id=padding,
+        decoder_start_token_id=getattr(model.config, "decoder_start_token_id", None),
     )
     with autocast(device, train):
         output = model.generate(ids, attention_mask=mask, generation_config=config)  # type: ignore[operator]
-    return [row[width:].tolist() for row in output]
+    # A decoder of its own begins with a start token, not with the prompt.
+    start = 1 if model.config.is_encoder_decoder else width
+    return [row[start:].tolist() for row in output]

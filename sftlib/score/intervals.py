@@ -21,6 +21,16 @@ def interval(values: Vector) -> list[float]:
     return [float(low), float(high)]
 
 
+def resampled_sums(values: Vector) -> Vector:
+    """Sums [RESAMPLES, M] of `values` [rows, M] over every resample of the rows."""
+    random, rows = np.random.default_rng(SEED), len(values)
+    sums = np.empty((RESAMPLES, values.shape[1]))
+    for number in range(RESAMPLES):
+        times = np.bincount(random.integers(rows, size=rows), minlength=rows)
+        sums[number] = times @ values
+    return sums
+
+
 def resampled_means(sums: list[Vector], weights: Vector) -> list[Vector]:
     """For each vector of sums per row, its mean per weight in every resample of the rows.
 

@@ -6,11 +6,10 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Train
 from sftlib.train.batches import PackedSplit
 from sftlib.train.device import autocast
-from sftlib.train.loss import label_logits
+from sftlib.train.heads import CHAT, Head
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,9 @@ class RowLoss:
 
 
 @torch.no_grad()
-def row_losses(model: PreTrainedModel, split: PackedSplit, train: Train) -> list[RowLoss]:
+def row_losses(
+    model: PreTrainedModel, split: PackedSplit, train: Train, head: Head = CHAT
+) -> list[RowLoss]:
     """One result per row of `split`, in its order."""
     model.eval()
     device = next(model.parameters()).device
@@ -31,12 +32,10 @@ def row_losses(model: PreTrainedModel, split: PackedSplit, train: Train) -> list
     for number in range(len(split)):
         pack = split.pack(number).to(device)
         with autocast(device, train):
-            logits, labels = label_logits(model, pack)
+            logits, labels = head.label_logits(model, pack)
         losses = cross_entropy(logits.float(), labels, reduction="none").double()
         hits = logits.argmax(dim=-1) == labels
-        before = [0, *(pack.labels != NO_LOSS).cumsum(0).tolist()]
-        for own in pack.own:
-            start, end = before[own.start], before[own.end]
+        for start, end in pack.label_spans():
             part = RowLoss(float(losses[start:end].sum()), int(hits[start:end].sum()), end - start)
             results.append(part)
     return results

@@ -17,8 +17,11 @@ from transformers import PreTrainedModel
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Lora
 from sftlib.train.failures import explained_weights
+from sftlib.train.heads import CHAT, Head
 
 CONFIG = "adapter_config.json"
+# What transformers calls the heads of classifiers.
+NEW_HEADS = ("classifier", "score")
 VARIANTS: dict[str, dict[str, Any]] = {
     "lora": {},
     "rslora": {"use_rslora": True},
@@ -30,15 +33,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
 class Adapters:
     """Adapters in `model`, put there in place."""
 
-    def __init__(self, model: PreTrainedModel, lora: Lora) -> None:
+    def __init__(self, model: PreTrainedModel, lora: Lora, head: Head = CHAT) -> None:
+        """Adapters as `lora` says; a classifier's head is new and trained itself, in fp32."""
         from peft import LoraConfig, get_peft_model
 
+        new = [name for name, _ in model.named_children() if name in NEW_HEADS]
         config = LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
             target_modules="all-linear" if lora.target is None else list(lora.target),
-            task_type="CAUSAL_LM",
+            exclude_modules=new or None,
+            modules_to_save=new or None,
+            task_type=head.adapter,
             **VARIANTS[lora.variant],
         )
         with warnings.catch_warnings():
@@ -48,6 +55,9 @@ class Adapters:
                 self.wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
             except ValueError as error:
                 raise UsageError(f"train.lora.target: {error}") from None
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.float()
         self.lora = lora
         # PiSSA moves a part of the base into the adapters, which alone must not hold it twice.
         is_moved = lora.variant == "pissa" and not lora.merge

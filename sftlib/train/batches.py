@@ -1,12 +1,15 @@
 """Packs of a tokenized split as tensors, and their order in an epoch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
 
+from sftlib.core.labels import NO_LOSS
 from sftlib.train.prefixes import Segment, lay_out
 
 
@@ -33,6 +36,11 @@ class Pack:
             labels=self.labels.to(device),
         )
 
+    def label_spans(self) -> list[tuple[int, int]]:
+        """Where the labels of each row lie among those of all rows, end to end."""
+        before = [0, *(self.labels != NO_LOSS).cumsum(0).tolist()]
+        return [(before[own.start], before[own.end]) for own in self.own]
+
 
 def pack_rows(rows: list[dict[str, list[int]]], share: bool = True) -> Pack:
     """Lay rows with `input_ids` and `labels` flat; `share` what they begin with."""
@@ -49,9 +57,11 @@ def pack_rows(rows: list[dict[str, list[int]]], share: bool = True) -> Pack:
 class PackedSplit:
     """One split of data/tokenized, whose rows lie in the order of their packs."""
 
-    def __init__(self, tokenized: Path, split: str) -> None:
+    def __init__(self, tokenized: Path, split: str, lay: Callable[..., Any] = pack_rows) -> None:
+        """lay: rows -> what the model works on at once."""
         self.rows: Dataset = load_from_disk(str(tokenized / split))
         packs = np.asarray(self.rows["pack"])
+        self._lay = lay
         self._starts = [*np.flatnonzero(np.diff(packs, prepend=-1)).tolist(), len(packs)]
 
     def __len__(self) -> int:
@@ -61,8 +71,8 @@ class PackedSplit:
         """Which rows pack `number` holds."""
         return range(self._starts[number], self._starts[number + 1])
 
-    def pack(self, number: int, share: bool = True) -> Pack:
-        return pack_rows([self.rows[row] for row in self.row_numbers(number)], share)
+    def pack(self, number: int) -> Any:
+        return self._lay([self.rows[row] for row in self.row_numbers(number)])
 
 
 def epoch_order(packs: int, seed: int, epoch: int) -> list[int]:

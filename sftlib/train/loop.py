@@ -21,7 +21,10 @@ from sftlib.train.schedule import lr_factor, make_optimizer, set_lr
 
 @dataclass
 class Run:
-    """One training run. `show(step, note)` is called after each optimizer step."""
+    """One training run. `show(step, note)` is called after each optimizer step.
+
+    loss_sum: of a model and a pack, then smoothing and noise; all that the loop knows of the task.
+    """
 
     params: Train
     device: torch.device
@@ -31,6 +34,7 @@ class Run:
     checkpoints: Path
     checkpoint_seconds: float
     show: Callable[[int, str], None]
+    loss_sum: Callable[..., torch.Tensor] = loss_sum
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -70,7 +74,7 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
     """One optimizer step over `packs_per_step` packs, normalised by the labels of all of them."""
     noise = run.params.neftune_alpha or 0.0
     numbers = packs_of_step(run, position.step)
-    packs = [run.train.pack(number, share=not noise).to(run.device) for number in numbers]
+    packs = [run.train.pack(number).to(run.device) for number in numbers]
     labels = sum(label_count(pack) for pack in packs)
     lr = run.params.lr * lr_factor(position.step, run.steps, run.params.warmup)
     set_lr(optimizer, lr)
@@ -79,7 +83,7 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
     for pack in packs:
         with autocast(run.device, run.params):
             smoothing = run.params.label_smoothing
-            loss = loss_sum(run.trainee.model, pack, smoothing, noise) / labels
+            loss = run.loss_sum(run.trainee.model, pack, smoothing, noise) / labels
         loss.backward()
         total += float(loss.detach())
     check_loss(total, position.step + 1, run.train, numbers)
@@ -129,7 +133,7 @@ def mean_loss(run: Run, split: PackedSplit) -> float:
     for number in range(len(split)):
         pack = split.pack(number).to(run.device)
         with autocast(run.device, run.params):
-            total += float(loss_sum(run.trainee.model, pack))
+            total += float(run.loss_sum(run.trainee.model, pack))
         labels += label_count(pack)
     return total / labels
 

@@ -1,57 +1,91 @@
-"""Load a causal language model to be trained, and write the result."""
+"""Load a model to be trained, and write the result."""
 
 import fnmatch
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from sftlib.core.errors import UsageError
+from sftlib.core.errors import DataError, UsageError
+from sftlib.core.labels import TAGS, LabelSet
 from sftlib.core.params import Train
 from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
-from sftlib.train.attention import NAME
 from sftlib.train.failures import explained_weights
+from sftlib.train.heads import CHAT, Head
 
 
 def load_model(
     folder: Path,
     dtype: torch.dtype,
     device: torch.device,
-    attention: str = NAME,
+    attention: str | None = None,
     dropout: float | None = None,
+    head: Head = CHAT,
+    labels: LabelSet | None = None,
     quantized: dict[str, Any] | None = None,
 ) -> PreTrainedModel:
     """The model in `folder`, from safetensors and without code of its own.
 
     A folder of adapters stands for the base beside it, in which they are merged.
-    dropout: replaces every dropout probability of its config. quantized: see `quantization`.
+    attention: in place of the head's own. dropout: in place of every one that its config has.
+    head: a new one is drawn from torch's generator where the folder holds none of the kind.
+    labels: what a new head is to tell apart. quantized: see `quantization`.
     """
     if (folder / CONFIG).is_file():
-        base = load_model(folder.parent / "base", torch.float32, device, attention, dropout)
+        base = load_model(
+            folder.parent / "base", torch.float32, device, attention, dropout, head, labels
+        )
         merged = put_on(base, folder)
         merged.to(dtype)  # type: ignore[arg-type]
         return merged
     logging.disable_progress_bar()  # the console shows one bar, of the training itself
+    logging.set_verbosity_error()  # that a head is new is as it should be
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if dropout is not None:
         override_dropout(config, dropout)
+    if labels is not None:
+        describe_labels(config, labels)
+    model: PreTrainedModel
     with explained_weights(folder):
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        model, found = head.auto.from_pretrained(
             str(folder),
             config=config,
             dtype=dtype,
-            attn_implementation=attention,
+            attn_implementation=attention or head.attention,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            output_loading_info=True,
             **(quantized or {}),
         )
+    check_complete(folder, model, found["missing_keys"])
     if not quantized:
         model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def check_complete(folder: Path, model: PreTrainedModel, missing: Iterable[str]) -> None:
+    """Raise `DataError` when weights below the head are missing: they would be random."""
+    below = f"{model.base_model_prefix}."
+    lost = sorted(n for n in missing if n.startswith(below) and ".pooler." not in n)
+    if lost:
+        raise DataError(
+            f"{folder.name}: {len(lost)} weights are missing from its safetensors, {lost[0]} "
+            "first: is its config that of another model?"
+        )
+
+
+def describe_labels(config: PretrainedConfig, labels: LabelSet) -> None:
+    """Say in the config how many logits the head has, and what they mean."""
+    config.num_labels = labels.outputs
+    if labels.names:
+        config.id2label = dict(enumerate(labels.names))
+        config.label2id = labels.ids
+    config.problem_type = None if labels.problem == TAGS else labels.problem  # type: ignore[assignment]
 
 
 def override_dropout(config: PretrainedConfig, dropout: float) -> None:
@@ -70,16 +104,25 @@ class Trainee:
     computation and fp32 adapters are trained.
     """
 
-    def __init__(self, folder: Path, train: Train, device: torch.device) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        train: Train,
+        device: torch.device,
+        head: Head = CHAT,
+        labels: LabelSet | None = None,
+    ) -> None:
         frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
         quantized = quantization(train.lora, device)
-        self.model = load_model(folder, frozen, device, dropout=train.dropout, quantized=quantized)
+        self.model = load_model(
+            folder, frozen, device, None, train.dropout, head, labels, quantized
+        )
         # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
         embeddings = self.model.get_input_embeddings()
         if isinstance(embeddings, torch.nn.Embedding):
             embeddings.padding_idx = None
-        self.adapters = Adapters(self.model, train.lora) if train.lora else None
-        self.base = folder
+        self.adapters = Adapters(self.model, train.lora, head) if train.lora else None
+        self.base, self.head, self.labels = folder, head, labels
         freeze(self.model, train.freeze or ())
         if train.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -114,7 +157,8 @@ class Trainee:
             with tempfile.TemporaryDirectory() as place:
                 self.adapters.save(Path(place))
                 cpu = torch.device("cpu")
-                return put_on(load_model(self.base, torch.float32, cpu), Path(place))
+                base = load_model(self.base, torch.float32, cpu, head=self.head, labels=self.labels)
+                return put_on(base, Path(place))
         self.model.to(torch.float32)  # type: ignore[arg-type]
         return self.model if self.adapters is None else self.adapters.merge()
 
