@@ -9,7 +9,7 @@ def main(stage: Stage) -> None:
     rows = stage.output(f"data/clean/{key}")
     ledger = stage.output(f"data/ledger/clean/{key}")
     job = Job(key, params.sources[key], params.clean, stage.root, rows, ledger)
-    stage.metrics.update(clean_source(job, params.run.workers).to_json())
+    stage.metrics.update(clean_source(job, params.run).to_json())
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import DataError
-from sftlib.core.params import Clean, Source
+from sftlib.core.params import Clean, Source, load_params
 from sftlib.core.rows import read_folder
 from sftlib.core.tally import Tally
+
+RUN = load_params(ROOT / "params.yaml").run
 
 
 def clean(
@@ -23,7 +26,7 @@ def clean(
     source = Source(f"data/raw/{name}", format, "CC0-1.0", **more)
     rows, ledger = root / "rows", root / "ledger"
     job = Job("x", source, Clean(max_dropped, 1000, None, None), root, rows, ledger)
-    return clean_source(job, workers=1)
+    return clean_source(job, RUN)
 
 
 GOOD = b'{"prompt": "2+2?", "completion": "4"}\n'
@@ -126,7 +129,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     source = Source("data/raw/x", "messages", "CC0-1.0")
     job = Job("x", source, Clean(1, 100, None, None), tmp_path, tmp_path / "r", tmp_path / "l")
     with pytest.raises(DataError, match=r"data/raw/x/a.jsonl is a symbolic link"):
-        clean_source(job, workers=1)
+        clean_source(job, RUN)
 
 
 @settings(max_examples=150, deadline=None)

@@ -37,11 +37,15 @@ NUMBERED = (".json", ".parquet", ".arrow", ".feather")
 
 @dataclass(frozen=True)
 class Format:
-    """`suffixes` of its files, `read` finds the rows of one, `parse` makes a record of a row."""
+    """`suffixes` of its files, `read` finds the rows of one, `parse` makes a record of a row.
+
+    `beside`: the file that is read along with another.
+    """
 
     suffixes: tuple[str, ...]
     read: Read
     parse: Parse
+    beside: Callable[[Path], Path] | None = None
 
 
 def content_suffix(path: Path) -> str:
@@ -87,5 +91,7 @@ FORMATS: dict[str, Format] = {
     "conllu": Format((".conllu",), texts.read_sentences, labels.parse_conllu),
     "folder_by_class": Format((".txt",), texts.read_file_of_class, labels.parse_text_label),
     "lines_by_class": Format((".txt",), texts.read_lines_of_class, labels.parse_text_label),
-    "aligned_files": Format((".source",), texts.read_aligned, chats.parse_prompt_completion),
+    "aligned_files": Format(
+        (".source",), texts.read_aligned, chats.parse_prompt_completion, texts.other_side
+    ),
 }

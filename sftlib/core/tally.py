@@ -53,6 +53,12 @@ class Tally:
                 counts[name] = dict(sorted(getattr(self, name).items()))
         return counts
 
+    @classmethod
+    def from_json(cls, counts: dict[str, Any]) -> "Tally":
+        """What `to_json` wrote down."""
+        named = {name: Counter(counts.get(name, {})) for name in ("dropped", *NOTES)}
+        return cls(counts["rows_in"], counts["kept"], **named)
+
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """The sum of tallies."""
