@@ -9,7 +9,7 @@ def main(stage: Stage) -> None:
     rows = stage.output(f"data/clean/{key}")
     ledger = stage.output(f"data/ledger/clean/{key}")
     job = Job(key, params.sources[key], params.clean, stage.root, rows, ledger)
-    tally = clean_source(job, params.run.workers)
+    tally = clean_source(job, params.run)
     stage.metrics.update(tally.to_json() | tally.kept_shares())
 
 

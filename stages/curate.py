@@ -15,7 +15,7 @@ def main(stage: Stage) -> None:
         curated=stage.output("data/curated"),
         curated_ledger=stage.output("data/ledger/curate"),
     )
-    stage.metrics.update(curate(folders, params.sources, params.curate, params.run.workers))
+    stage.metrics.update(curate(folders, params.sources, params.curate, params.run))
 
 
 def forget_removed_sources(stage: Stage) -> None:

@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import DataError
-from sftlib.core.params import Clean, Source
+from sftlib.core.params import Clean, Source, load_params
 from sftlib.core.rows import read_folder
 from sftlib.core.tally import Tally
+
+RUN = load_params(ROOT / "params.yaml").run
 
 
 def clean(
@@ -21,7 +24,7 @@ def clean(
     source = Source(f"data/raw/{name}", format, "CC0-1.0", **more)
     rows, ledger = root / "rows", root / "ledger"
     job = Job("x", source, Clean(max_dropped, 1000, None, None), root, rows, ledger)
-    return clean_source(job, workers=1)
+    return clean_source(job, RUN)
 
 
 GOOD = b'{"prompt": "2+2?", "completion": "4"}\n'

@@ -1,10 +1,8 @@
 """Every key of params.yaml changes what it says it changes."""
 
 import dataclasses
-import os
 import typing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import SftError
 from sftlib.core.params import Curate, Params, Shares, Times, load_params
 from sftlib.core.records import Chat, Labeled, Message, Record, content_id, record_to_json
-from sftlib.core.shards import map_shards
 from sftlib.curate.deal import deal
 from sftlib.curate.decontaminate import Leak, find_contaminated
 from sftlib.curate.duplicates import find_duplicates
@@ -86,7 +83,9 @@ OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_ne
 OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
 OTHERS |= {"train.lora.merge", "train.lora.quantize"}  # in test_adapters.py
 OTHERS |= {"task", "base.config", "train.class_weights"}  # in test_tasks.py and test_recipes.py
-OTHERS |= {"run.workers", "run.checkpoint_seconds"}
+# Changes how, not what: in test_executors.py, test_memo.py and test_train.py.
+OTHERS |= {f"run.{key}" for key in ("executor", "workers", "ray_address", "memo_mb")}
+OTHERS |= {"run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}
 OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}
@@ -131,7 +130,7 @@ def data_built(params: Params, model: Path, folder: Path) -> list[object]:
     rooms = (folder, folder / "rows", folder / "ledger")
     try:
         job = Job("about", params.sources["about"], params.clean, *rooms)
-        cleaned: object = clean_source(job, workers=1)
+        cleaned: object = clean_source(job, params.run)
     except SftError as error:
         cleaned = str(error)
     base = "one two three four five six seven eight nine ten eleven twelve"
@@ -235,36 +234,6 @@ def test_samples_and_their_length(tiny_model: Path, tokenized: Path) -> None:  #
 def test_uris_and_their_sha256(tmp_path: Path) -> None:
     with pytest.raises(SftError, match=r"absent-package==1 could not be downloaded"):
         bring("base.uri", "package:absent-package==1/x", "0" * 64, tmp_path / "a", tmp_path)
-
-
-def process_of(shard: str) -> int:
-    return os.getpid()
-
-
-def test_workers_are_processes() -> None:
-    shards = [str(number) for number in range(6)]
-    assert set(map_shards(process_of, shards, 1, 1 << 30)) == {os.getpid()}
-    assert os.getpid() not in map_shards(process_of, shards, 2, 1 << 30)
-    assert set(map_shards(process_of, shards, 2, 1 << 10)) == {os.getpid()}
-
-
-def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sftlib.core.shards.MIN_BYTES_PER_WORKER", 1)
-    raw = tmp_path / "data/raw/x"
-    raw.mkdir(parents=True)
-    for n in range(5):
-        (raw / f"{n}.jsonl").write_text(f'{{"prompt": "{n}", "completion": "a"}}\n{{}}\n' * 3)
-    source = replace(PARAMS.sources["about"], path="data/raw/x")
-    clean = replace(PARAMS.clean, max_dropped=1.0)
-    results = []
-    for workers in (1, 3):
-        out = tmp_path / str(workers)
-        job = partial(Job, "x", source, clean, tmp_path)
-        tally = clean_source(job(out / "rows", out / "ledger"), workers)
-        files = sorted(path for path in out.rglob("*") if path.is_file())
-        results.append((tally, [(f.relative_to(out).as_posix(), f.read_bytes()) for f in files]))
-    assert results[0] == results[1]
-    assert len(results[0][1]) == 15
 
 
 METRICS: dict[str, Any] = {

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 
 from sftlib.clean.detect import detect_format
 from sftlib.clean.formats import FORMATS
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import DataError, UsageError
-from sftlib.core.params import Clean, Source
+from sftlib.core.params import Clean, Source, load_params
 from sftlib.core.records import record_from_json, record_to_json
 from sftlib.core.rows import read_folder
 from sftlib.core.tally import Tally
 
+RUN = load_params(ROOT / "params.yaml").run
 ASK, TELL = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}
 SYSTEM = {"role": "system", "content": "Be kind."}
 
@@ -26,7 +28,7 @@ def clean(root: Path, files: dict[str, bytes | str], format: str, **more: Any) -
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     source = Source("data/raw/x", format, "CC0-1.0", **more)
     job = Job("x", source, Clean(1.0, 10_000, None, None), root, root / "rows", root / "ledger")
-    return clean_source(job, workers=1)
+    return clean_source(job, RUN)
 
 
 def rows(root: Path) -> list[dict[str, Any]]:

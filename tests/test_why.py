@@ -36,7 +36,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data/raw/a.jsonl").write_text("\n".join(LINES))
     params = load_params(tmp_path / "params.yaml")
     rows, ledger = (tmp_path / "data" / name / "a" for name in ("clean", "ledger/clean"))
-    clean_source(Job("a", params.sources["a"], params.clean, tmp_path, rows, ledger), 1)
+    clean_source(Job("a", params.sources["a"], params.clean, tmp_path, rows, ledger), params.run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     return tmp_path

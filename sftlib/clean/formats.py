@@ -38,11 +38,15 @@ NUMBERED = (".json", ".parquet", ".arrow", ".feather")
 
 @dataclass(frozen=True)
 class Format:
-    """`suffixes` of its files, `read` finds the rows of one, `parse` makes a record of a row."""
+    """`suffixes` of its files, `read` finds the rows of one, `parse` makes a record of a row.
+
+    `beside`: the file that is read along with another.
+    """
 
     suffixes: tuple[str, ...]
     read: Read
     parse: Parse
+    beside: Callable[[Path], Path] | None = None
 
 
 def content_suffix(path: Path) -> str:
@@ -91,5 +95,7 @@ FORMATS: dict[str, Format] = {
     "tagged_lines": Format((".txt",), corpora.read_tagged_lines, corpora.parse_tagged_line),
     "pinyin": Format((".json",), corpora.read_items, corpora.parse_pinyin),
     "chitchat": Format((".json",), corpora.read_items, corpora.parse_chitchat),
-    "aligned_files": Format((".source",), texts.read_aligned, chats.parse_prompt_completion),
+    "aligned_files": Format(
+        (".source",), texts.read_aligned, chats.parse_prompt_completion, texts.other_side
+    ),
 }

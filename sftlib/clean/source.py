@@ -1,7 +1,9 @@
 """Clean one source: every file of it becomes a shard of rows and a shard of its ledger."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,12 +16,19 @@ from sftlib.clean.operators.table import prepare
 from sftlib.clean.reasons import Reason
 from sftlib.clean.row import clean_row
 from sftlib.core.errors import DataError
-from sftlib.core.params import Clean, Source
+from sftlib.core.fingerprint import fingerprint
+from sftlib.core.memo import Memo, forget, memoised
+from sftlib.core.params import Clean, Run, Source
 from sftlib.core.rows import LineWriter, read_folder
 from sftlib.core.shards import map_shards
+from sftlib.core.state import state_folder
 from sftlib.core.tally import Drop, Tally, total
 
 ANY = (*CONTAINERS, ".conllu")
+# What the rows of a file depend on besides the file and `choices`.
+CODE = ("sftlib/core", "sftlib/clean", "constraints/data.txt")
+# Params of a source and of `clean` that change no row of it.
+OF_OTHERS = ("path", "licence", "role", "priority", "max_dropped", "min_kept")
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Job:
     ledger: Path
 
 
-def clean_source(job: Job, workers: int) -> Tally:
+def clean_source(job: Job, run: Run) -> Tally:
     """Clean all files of a source; `job.ledger` gets `kept` and `dropped`, `job.rows` the rows.
 
     The lines of `kept` are those of the rows: the nth line tells where the nth row stood.
@@ -44,7 +53,10 @@ def clean_source(job: Job, workers: int) -> Tally:
     size = sum((job.root / file).stat().st_size for file in files)
     job.rows.mkdir(parents=True)
     job.ledger.mkdir(parents=True)
-    tally = total(map_shards(partial(clean_file, job), files, workers, size))
+    memory = state_folder(job.root) / "memo"
+    memo = Memo(memory, basis(job)) if run.memo_mb else None
+    tally = total(map_shards(partial(clean_shard, job, memo), files, run, size))
+    forget(memory, run.memo_mb * 1_000_000)
     tally.check()
     check_faults(job, tally)
     return tally
@@ -70,12 +82,31 @@ def resolve(job: Job) -> tuple[Job, list[str]]:
     return job, files
 
 
-def clean_file(job: Job, file: str) -> Tally:
-    tally, shard = Tally(), shard_name(job.source.path, file)
+def basis(job: Job) -> str:
+    """A fingerprint of the code and the params that decide what becomes of a file."""
+    choices = {"name": job.name, **asdict(job.source), **asdict(job.clean)}
+    relevant = {key: value for key, value in choices.items() if key not in OF_OTHERS}
+    return fingerprint(job.root, CODE, json.dumps([platform.python_version(), relevant]))
+
+
+def clean_shard(job: Job, memo: Memo | None, file: str) -> Tally:
+    """Clean a file, unless it was cleaned before as it is."""
+    shard = shard_name(job.source.path, file)
+    outputs = [folder / shard for folder in (job.rows, job.ledger / "kept", job.ledger / "dropped")]
+    beside = FORMATS[job.source.format].beside
+    inputs = [job.root / file]
+    if beside and beside(inputs[0]).is_file():
+        inputs.append(beside(inputs[0]))
+    return Tally.from_json(memoised(memo, file, inputs, outputs, partial(clean_file, job, file)))
+
+
+def clean_file(job: Job, file: str, outputs: Sequence[Path]) -> dict[str, Any]:
+    """Write rows, ledger of the kept and ledger of the dropped to `outputs`; returns the tally."""
+    tally = Tally()
     with (
-        LineWriter(job.rows / shard) as rows,
-        LineWriter(job.ledger / "kept" / shard) as kept,
-        LineWriter(job.ledger / "dropped" / shard) as dropped,
+        LineWriter(outputs[0]) as rows,
+        LineWriter(outputs[1]) as kept,
+        LineWriter(outputs[2]) as dropped,
     ):
         for at, result, notes in cleaned(job, file):
             tally.rows_in += 1
@@ -89,7 +120,7 @@ def clean_file(job: Job, file: str) -> Tally:
             note(tally, notes)
             rows.write_line(line)
             kept.write({"id": id, "at": at, **notes.to_json()})
-    return tally
+    return tally.to_json()
 
 
 def note(tally: Tally, notes: Notes) -> None:

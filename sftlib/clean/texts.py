@@ -51,8 +51,7 @@ def read_aligned(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | D
 
     Raises `DataError` when one is missing or has more lines.
     """
-    packing = path.suffix if path.suffix in (".gz", ".zst") else ""
-    other = path.with_name(f"{stem(path)}.target{packing}")
+    other = other_side(path)
     if not other.is_file():
         raise DataError(f"{path} has no {other.name} beside it")
     sides = (read_decoded(file, max_line_bytes) for file in (path, other))
@@ -63,6 +62,12 @@ def read_aligned(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | D
         prompt, completion = ours[1], theirs[1]
         fault = next((text for text in (prompt, completion) if isinstance(text, Drop)), None)
         yield number, fault or {"prompt": prompt, "completion": completion}
+
+
+def other_side(path: Path) -> Path:
+    """NAME.target of NAME.source, and packed like it."""
+    packing = path.suffix if path.suffix in (".gz", ".zst") else ""
+    return path.with_name(f"{stem(path)}.target{packing}")
 
 
 def read_sentences(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:

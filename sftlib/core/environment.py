@@ -11,13 +11,15 @@ from sftlib.core.errors import UsageError
 
 DIST_INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+)\.dist-info$")
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;#]+)")
+# Constraints files, and whether all that they pin must be installed.
+FILES = (("data.txt", True), ("train.txt", False), ("ray.txt", False))
 
 
 def check_environment(root: Path) -> None:
     """Raise `UsageError` unless the interpreter holds what `root/constraints` pins.
 
-    Everything in `data.txt` must be installed; what `train.txt` pins must have that version where
-    it is installed, since machines that only prepare data need no torch.
+    Everything in `data.txt` must be installed; what `train.txt` and `ray.txt` pin must have that
+    version where it is installed, since machines that only prepare data need no torch.
     """
     library = Path(__file__).resolve().parents[2]
     if library != root.resolve():
@@ -27,7 +29,7 @@ def check_environment(root: Path) -> None:
         )
     installed = installed_versions()
     faults = []
-    for file, required in (("data.txt", True), ("train.txt", False)):
+    for file, required in FILES:
         for name, version in pinned_versions(root / "constraints" / file).items():
             found = installed.get(name)
             if found is None and required:

@@ -19,6 +19,7 @@ Share = Annotated[float, Bounds(0, 1)]
 SplitShare = Annotated[float, Bounds(0.001, 0.9)]
 Positive = Annotated[int, Bounds(1)]
 NotNegative = Annotated[float, Bounds(0)]
+Address = Annotated[str, Pattern(r".+:[0-9]+", "of the form host:port")]
 Fold = Annotated[str, Pattern(r"[1-9][0-9]* of [1-9][0-9]*", "of the form '2 of 5'")]
 
 
@@ -231,7 +232,10 @@ class Evaluate:
 class Run:
     """How the build runs. No stage depends on this section, so changing it rebuilds nothing."""
 
+    executor: Literal["local", "ray"]
     workers: Positive
+    ray_address: Address | None
+    memo_mb: Annotated[int, Bounds(0)]
     checkpoint_seconds: NotNegative
 
 

@@ -1,12 +1,13 @@
-"""Run one function over many shards, in this process or in several; the results are the same."""
+"""Run one function over many shards: here, in processes or on a cluster, to the same results."""
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
-from sftlib.core.process import die_with_parent
+from sftlib.core.executors.cluster import on_ray
+from sftlib.core.executors.local import in_processes
+from sftlib.core.params import Run
 
+S = TypeVar("S")
 R = TypeVar("R")
 
 # Below this a worker's start costs more than its work.
@@ -14,16 +15,17 @@ MIN_BYTES_PER_WORKER = 8 << 20
 
 
 def map_shards(
-    function: Callable[[str], R], shards: Sequence[str], workers: int, total_bytes: int
+    function: Callable[[S], R], shards: Sequence[S], run: Run, total_bytes: int
 ) -> list[R]:
-    """`[function(shard) for shard in shards]`, by up to `workers` processes.
+    """`[function(shard) for shard in shards]`, by up to `run.workers` processes.
 
-    `function` must be importable (a module's function or a `functools.partial` of one). Results
-    come in the order of `shards`, whatever the worker count.
+    `function` must be importable (a module's function or a `functools.partial` of one) and write
+    the same files when it is begun again. Results come in the order of `shards`, whatever runs
+    where; an error meant for a person is raised as it was in the worker.
     """
-    workers = min(workers, len(shards), total_bytes // MIN_BYTES_PER_WORKER)
+    workers = min(run.workers, len(shards), total_bytes // MIN_BYTES_PER_WORKER)
     if workers <= 1:
         return [function(shard) for shard in shards]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
-        return list(pool.map(function, shards))
+    if run.executor == "ray":
+        return on_ray(function, shards, workers, run.ray_address)
+    return in_processes(function, shards, workers)

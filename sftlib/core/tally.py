@@ -54,6 +54,12 @@ class Tally:
                 counts[name] = dict(sorted(getattr(self, name).items()))
         return counts
 
+    @classmethod
+    def from_json(cls, counts: dict[str, Any]) -> "Tally":
+        """What `to_json` wrote down."""
+        named = {name: Counter(counts.get(name, {})) for name in ("dropped", *NOTES)}
+        return cls(counts["rows_in"], counts["kept"], **named)
+
     def kept_shares(self) -> dict[str, Any]:
         """The share of rows that were kept, of all and of each language that was noted."""
         shares: dict[str, Any] = {"kept_share": share(self.kept, self.rows_in - self.kept)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sftlib.core.params import Curate, Source
+from sftlib.core.params import Curate, Run, Source
 from sftlib.core.rows import LineWriter, read_lines
 from sftlib.core.tally import Tally, total
 from sftlib.curate.duplicates import find_duplicates
@@ -28,13 +28,13 @@ class Folders:
 
 
 def curate(
-    folders: Folders, sources: dict[str, Source], params: Curate, workers: int
+    folders: Folders, sources: dict[str, Source], params: Curate, run: Run
 ) -> dict[str, Any]:
     """Write the curated rows and their ledger; returns the metrics.
 
     Rows are read twice, to be judged and to be written, so that no text is kept in memory.
     """
-    pool = read_pool(folders.clean, sources, params, workers)
+    pool = read_pool(folders.clean, sources, params, run)
     verdict = find_duplicates(pool, params)
     tallies = write_rows(folders, pool.shards, verdict)
     write_copies(folders.curated_ledger / "copies.json", verdict.copies)

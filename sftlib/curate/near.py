@@ -109,10 +109,8 @@ def join_pairs(sets: GramSets, threshold: float, clusters: Clusters, a: Rows, b:
     pairs = np.unique(joined(a[apart], b[apart]))
     a = (pairs >> np.uint64(32)).astype(np.int64)
     b = (pairs & np.uint64((1 << 32) - 1)).astype(np.int64)
-    for start in range(0, len(a), PAIRS_PER_BATCH):
-        part = slice(start, start + PAIRS_PER_BATCH)
-        alike = sets.jaccard(a[part], b[part]) >= threshold
-        clusters.join(a[part][alike], b[part][alike])
+    alike = sets.jaccard(a, b) >= threshold
+    clusters.join(a[alike], b[alike])
     return len(a)
 
 

@@ -11,6 +11,7 @@ from sftlib.curate.grams import Counts, Hashes
 
 Rows = NDArray[np.int64]
 GRAMS_PER_PART = 8 << 20
+PAIRS_PER_BATCH = 1 << 16
 ROW_BITS = np.uint64(24)
 # All row bits set: the row that is not wanted.
 NOBODY = np.uint64((1 << 24) - 1)
@@ -32,6 +33,13 @@ class GramSets:
 
     def jaccard(self, a: Rows, b: Rows) -> NDArray[np.float64]:
         """Share of the grams of a[i] or b[i] that both have, for every i."""
+        index = np.empty(len(a))
+        for start in range(0, len(a), PAIRS_PER_BATCH):
+            part = slice(start, start + PAIRS_PER_BATCH)
+            index[part] = self._jaccard(a[part], b[part])
+        return index
+
+    def _jaccard(self, a: Rows, b: Rows) -> NDArray[np.float64]:
         both = np.concatenate([self._spread(a), self._spread(b)])
         both.sort()
         twice = both[1:][both[1:] == both[:-1]]
@@ -61,6 +69,14 @@ def joined(high: NDArray[Any], low: NDArray[Any]) -> Hashes:
     return high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
 
 
+@dataclass(frozen=True)
+class SharedGrams:
+    """Grams that several rows have: how many have each, and which, gram by gram."""
+
+    rows: NDArray[np.uint32]
+    frequency: Counts
+
+
 def gram_sets(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> GramSets:
     """The sets of the rows `wanted`, as rows 0, 1, ... in that order.
 
@@ -70,16 +86,9 @@ def gram_sets(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> G
     tag(hashes, counts, wanted)
     parts = max(1, sum(map(len, hashes)) // GRAMS_PER_PART)
     alone = np.zeros(len(wanted), np.int64)
-    rows, grams, frequencies = [], [], []
-    before = 0
-    for part in range(parts):
-        found, numbers, frequency = shared_grams(grams_of_part(hashes, part, parts), alone)
-        rows.append(found)
-        grams.append(numbers + np.uint32(before))
-        frequencies.append(frequency)
-        before += len(frequency)
+    found = [shared_grams(grams_of_part(hashes, part, parts), alone) for part in range(parts)]
     hashes.clear()
-    return by_row(alone, np.concatenate(rows), np.concatenate(grams), np.concatenate(frequencies))
+    return by_row(alone, found)
 
 
 def tag(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> None:
@@ -119,10 +128,8 @@ def changes(values: Hashes) -> NDArray[np.bool_]:
     return found
 
 
-def shared_grams(
-    pairs: Hashes, alone: Counts
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], Counts]:
-    """Row and number of each gram that several rows have, and how many rows have each number.
+def shared_grams(pairs: Hashes, alone: Counts) -> SharedGrams:
+    """The grams of a part that several rows have.
 
     pairs: (gram, row), sorted. Grams of one row are counted in `alone`.
     """
@@ -134,19 +141,24 @@ def shared_grams(
     )
     frequency = frequency[is_shared]
     rows = (pairs[ranges(firsts[is_shared], frequency)] & NOBODY).astype(np.uint32)
-    numbers = np.repeat(np.arange(len(frequency), dtype=np.uint32), frequency)
-    return rows, numbers, frequency
+    return SharedGrams(rows, frequency)
 
 
-def by_row(
-    alone: Counts, rows: NDArray[np.uint32], grams: NDArray[np.uint32], frequency: Counts
-) -> GramSets:
-    """Number grams by how rare they are, and sort them into their rows."""
+def by_row(alone: Counts, parts: list[SharedGrams]) -> GramSets:
+    """Number grams by how rare they are, and sort them into their rows; the parts are used up."""
+    frequency = np.concatenate([part.frequency for part in parts])
+    # A sort of small integers is the fastest; among the most frequent, order hardly matters.
     order = np.argsort(np.minimum(frequency, (1 << 15) - 1).astype(np.int16), kind="stable")
     ranks = np.empty(len(order), np.uint32)
     ranks[order] = np.arange(len(order), dtype=np.uint32)
-    keys = joined(rows, ranks[grams])
+    keys = np.empty(int(frequency.sum()), np.uint64)
+    grams = end = 0
+    while parts:
+        part = parts.pop(0)
+        mine = np.repeat(ranks[grams : grams + len(part.frequency)], part.frequency)
+        keys[end : end + len(mine)] = joined(part.rows, mine)
+        grams, end = grams + len(part.frequency), end + len(mine)
     keys.sort()
-    shared = np.bincount(rows, minlength=len(alone))
-    starts = np.concatenate([[0], np.cumsum(shared)])
-    return GramSets(alone + shared, starts, keys.astype(np.uint32))
+    ends = np.searchsorted(keys, np.arange(1, len(alone) + 1, dtype=np.uint64) << np.uint64(32))
+    starts = np.concatenate([[0], ends])
+    return GramSets(alone + np.diff(starts), starts, keys.astype(np.uint32))

@@ -1,7 +1,7 @@
 """What curation remembers of all rows: enough to judge them, without their texts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sftlib.core.params import Curate, Source
+from sftlib.core.params import Curate, Run, Source
 from sftlib.core.records import Labeled, record_from_json, record_text
 from sftlib.core.rows import list_shards, read_lines
 from sftlib.core.shards import map_shards
@@ -95,11 +95,15 @@ def survey_shard(clean: Path, params: Curate, shard: str) -> Survey:
     return survey_rows(read_lines(clean / shard), params)
 
 
-def read_pool(clean: Path, sources: dict[str, Source], params: Curate, workers: int) -> Pool:
-    """Survey all shards below `clean`, a folder per source."""
+def read_pool(clean: Path, sources: dict[str, Source], params: Curate, run: Run) -> Pool:
+    """Survey all shards below `clean`, a folder per source.
+
+    On this machine always: what comes back is as large as what goes out.
+    """
     shards = [f"{name}/{shard}" for name in sorted(sources) for shard in list_shards(clean / name)]
     size = sum((clean / shard).stat().st_size for shard in shards)
-    surveys = map_shards(partial(survey_shard, clean, params), shards, workers, size)
+    here = replace(run, executor="local")
+    surveys = map_shards(partial(survey_shard, clean, params), shards, here, size)
     return pooled(list(zip(shards, surveys, strict=True)), sources)
 
 
