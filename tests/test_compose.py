@@ -143,7 +143,9 @@ def test_nothing_left(tmp_path: Path, tiny_model: Path) -> None:
 
 
 def test_names_that_are_no_source(tmp_path: Path) -> None:
-    text = (ROOT / "params.yaml").read_text().replace("\n  weights: null", "\n  weights: {abuot: 2}")
+    text = (
+        (ROOT / "params.yaml").read_text().replace("\n  weights: null", "\n  weights: {abuot: 2}")
+    )
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(UsageError, match=r"compose\.weights\.abuot: is no source; did you mean"):
         load_params(tmp_path / "params.yaml")
