@@ -1,6 +1,8 @@
 """Shards in processes and on a cluster: the same bytes and errors, also when workers are lost."""
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,6 +25,9 @@ from sftlib.core.errors import DataError, UsageError, exit_on_error
 from sftlib.core.params import load_params
 from sftlib.core.shards import map_shards
 from sftlib.core.tally import Tally
+
+# Who reaches Ray runs code by it, so nodes and drivers share a secret; read when Ray is imported.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 PARAMS = load_params(ROOT / "params.yaml")
 ALONE, PAIR = replace(PARAMS.run, workers=1), replace(PARAMS.run, workers=2)
@@ -108,6 +113,12 @@ def work_without_end(fifo: str, executor: str) -> None:
     exit_on_error(lambda: map_shards(partial(endless, Path(fifo)), NAMES, run, ENOUGH) and None)
 
 
+def close_after(process: subprocess.Popen[str], fifo: Path) -> None:
+    process.wait()
+    with contextlib.suppress(OSError):  # nobody reads any more
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+
 @pytest.mark.parametrize(
     "executor", ["local", pytest.param("ray", marks=[needs_ray, pytest.mark.slow])]
 )
@@ -124,9 +135,11 @@ def test_an_interrupt_ends_all_workers(executor: str, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
+    # A process that fails before its workers start must not leave this one waiting for them.
+    threading.Thread(target=close_after, args=[started, fifo], daemon=True).start()
     with fifo.open() as stream:
         workers = [stream.readline(), stream.readline()]
-        assert len(set(workers)) == 2
+        assert len(set(workers)) == 2, started.communicate()
         os.killpg(started.pid, signal.SIGINT)
         assert stream.read() == ""  # its end: no worker holds it any more
     _, errors = started.communicate()
@@ -225,7 +238,12 @@ def start_node(options: list[str]) -> subprocess.Popen[str]:
     command = [str(Path(sys.executable).with_name("ray")), "start", *options]
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -240,10 +258,12 @@ def wait_for(node: subprocess.Popen[str], text: str) -> str:
     raise AssertionError("".join(seen))
 
 
-def node_of(shard: str) -> str:
+def node_of(fifo: Path, shard: str) -> str:
+    """Where this runs; neither of two shards ends before the other has begun."""
     import ray
 
-    return str(ray.get_runtime_context().get_node_id())
+    with fifo.open("r" if shard == "0" else "w"):
+        return str(ray.get_runtime_context().get_node_id())
 
 
 def clean_until_killed(job: Job, fifo: Path, file: str) -> Tally:
@@ -265,12 +285,12 @@ def kill_who_tells(fifo: Path) -> None:
 @pytest.mark.slow
 def test_a_cluster_of_two_nodes(cluster: str, raw: Path) -> None:
     run = replace(PAIR, executor="ray", ray_address=cluster)
-    assert len(set(map_shards(node_of, NAMES, run, ENOUGH))) == 2
+    fifo, out = raw / "fifo", raw / "killed"
+    os.mkfifo(fifo)
+    assert len(set(map_shards(partial(node_of, fifo), NAMES[:2], run, ENOUGH))) == 2
     alone = built(raw, "alone", ALONE)
     assert built(raw, "cluster", run) == alone
 
-    fifo, out = raw / "fifo", raw / "killed"
-    os.mkfifo(fifo)
     (out / "rows").mkdir(parents=True)
     killer = threading.Thread(target=kill_who_tells, args=[fifo])
     killer.start()

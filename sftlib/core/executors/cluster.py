@@ -40,11 +40,17 @@ def on_ray(
     worker. Raises `UsageError` when Ray is not installed, no cluster answers, or the workers of a
     shard are lost again and again.
     """
-    ray = import_ray(SETTINGS if address else {**SETTINGS, **ALONE, **new_token()})
-    with connected(ray, workers, address):
-        task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(attempt)
-        root = Path.cwd()
-        return gather(ray, lambda shard: task.remote(function, shard, root), shards, workers)
+    with settings(SETTINGS if address else {**SETTINGS, **ALONE, **new_token()}):
+        ray = import_ray()
+        with connected(ray, workers, address):
+            return gather(ray, starter(ray, function), shards, workers)
+
+
+def starter(ray: ModuleType, function: Callable[[S], R]) -> Callable[[S], Any]:
+    """What starts the task of a shard, on the node that has the least to do."""
+    task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(attempt)
+    root = Path.cwd()
+    return lambda shard: task.remote(function, shard, root)
 
 
 def attempt(function: Callable[[S], R], shard: S, root: Path) -> R:
@@ -103,9 +109,19 @@ def new_token() -> dict[str, str]:
     return {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
-def import_ray(settings: dict[str, str]) -> ModuleType:
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+@contextmanager
+def settings(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for Ray and its processes, where the user has set none."""
+    ours = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+def import_ray() -> ModuleType:
     try:
         import ray
     except ImportError:
@@ -132,7 +148,10 @@ def connected(ray: ModuleType, workers: int, address: str | None) -> Iterator[No
             )
         else:
             check_answers(address)
-            ray.init(address=address, **quiet)
+            try:
+                ray.init(address=address, **quiet)
+            except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+                raise UsageError(f"run.ray_address: {address} refuses: {error}") from None
         try:
             yield
         finally:
