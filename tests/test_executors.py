@@ -80,9 +80,10 @@ def test_workers_are_processes() -> None:
     assert set(map_shards(process_of, NAMES, PAIR, 1 << 10)) == {os.getpid()}
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_first_error_of_a_worker_is_raised_as_it_was() -> None:
     with pytest.raises(DataError) as error:
-        map_shards(faulty, NAMES, PAIR, ENOUGH)
+        map_shards(faulty, NAMES * 40, PAIR, ENOUGH)
     assert str(error.value) == "data/raw/2.jsonl:1: not to be read"
     with pytest.raises(ValueError, match="a bug at 0"):
         map_shards(wrong, NAMES, PAIR, ENOUGH)

@@ -27,8 +27,8 @@ def in_processes(function: Callable[[S], R], shards: Sequence[S], workers: int) 
         try:
             with processes(count) as pool:
                 with interrupts_held():
-                    results = pool.map(function, shards[len(done) :])
-                done.extend(results)
+                    futures = [pool.submit(function, shard) for shard in shards[len(done) :]]
+                done.extend(future.result() for future in futures)
             return done
         except BrokenProcessPool:
             if count > 1:
@@ -45,7 +45,11 @@ def in_processes(function: Callable[[S], R], shards: Sequence[S], workers: int) 
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes that are killed, not waited for, when an error or Ctrl-C ends it."""
+    """A pool of processes that are killed, not waited for, when an error or Ctrl-C ends it.
+
+    None of its futures may be cancelled (`Executor.map` would): its thread fails on those when
+    processes are killed, and writes a traceback to the terminal.
+    """
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent)
     try:
