@@ -23,6 +23,7 @@ from sftlib.clean.source import Job, clean_shard, clean_source
 from sftlib.core import shards
 from sftlib.core.errors import DataError, UsageError, exit_on_error
 from sftlib.core.params import load_params
+from sftlib.core.process import die_with_parent
 from sftlib.core.shards import map_shards
 from sftlib.core.tally import Tally
 
@@ -244,7 +245,7 @@ def start_node(options: list[str]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        preexec_fn=die_with_parent,
     )
 
 
