@@ -156,6 +156,8 @@ def clone(built: Path, tmp_path: Path) -> Path:
     """A clone of the built project that shares its cache."""
     git(tmp_path, "clone", "-q", str(built), "clone")
     project = tmp_path / "clone"
+    for key, value in (("user.name", "Test"), ("user.email", "test@localhost")):
+        git(project, "config", key, value)  # DVC stashes by them; the home may have none
     assert (
         run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], project).returncode == 0
     )
