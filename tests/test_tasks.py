@@ -17,13 +17,14 @@ from transformers import AutoTokenizer
 from sftlib.base.new import make_new
 from sftlib.core.errors import DataError, UsageError
 from sftlib.core.labels import MANY, NO_LOSS, NUMBER, ONE, TAGS, LabelSet, read_labels
-from sftlib.core.params import Lora, Tokenize, Train
+from sftlib.core.params import Evaluate, Lora, Tokenize, Train
 from sftlib.core.records import Chat, Labeled, Message, Record, Tagged, record_to_json
 from sftlib.core.tally import Drop
 from sftlib.encode.dataset import encode_split
 from sftlib.encode.packing import by_length
 from sftlib.encode.rows import Encoded
 from sftlib.encode.tasks import ENCODERS
+from sftlib.score.exam import Exam
 from sftlib.train.batches import PackedSplit
 from sftlib.train.device import prepare_device
 from sftlib.train.heads import HEADS, balanced_weights
@@ -331,6 +332,22 @@ def test_training_and_what_is_saved(
     assert config.get("problem_type") == (
         labels.problem if labels is not None and task == "classify" else None
     )
+
+
+def test_adapters_alone_of_a_tagger_are_examined_with_its_labels(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_bert, tmp_path / "models/base")
+    params = replace(TRAIN, lora=Lora(2, 4.0, 0.0, merge=False))
+    trainee = Trainee(base, params, CPU, HEADS["tag"], SPANS)
+    trainee.save(tmp_path / "models/tuned")
+    SPANS.write(tmp_path)
+    exam = Exam("tag", HEADS["tag"], tmp_path / "models", tmp_path, params, Evaluate(1, 1), CPU)
+    tuned = exam.model("tuned")
+    assert tuned.config.id2label == {0: "B-city", 1: "B-person", 2: "O"}
+    pack = HEADS["tag"].lay(CASES["tag"][2])
+    expected = loss_sum(trainee.model.eval(), pack)
+    assert float(loss_sum(tuned.eval(), pack)) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_adapters_of_a_classifier_are_fp32_and_its_head_is_trained(tiny_bert: Path) -> None:

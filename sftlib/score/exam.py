@@ -36,7 +36,8 @@ class Exam:
 
     def model(self, name: str) -> PreTrainedModel:
         dtype = torch.bfloat16 if self.train.precision == "bf16" else torch.float32
-        return load_model(self.models / name, dtype, self.device, head=self.head)
+        labels = self.labels()
+        return load_model(self.models / name, dtype, self.device, head=self.head, labels=labels)
 
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.from_file(str(self.models / "base" / "tokenizer.json"))
