@@ -4,6 +4,7 @@ import datasets
 
 from sftlib.core.errors import DataError
 from sftlib.core.rows import read_folder
+from sftlib.core.splits import SPLITS
 from sftlib.core.stage import Stage, run_stage
 from sftlib.core.tables import write_csv
 from sftlib.encode.dataset import encode_split, length_histogram
@@ -18,8 +19,8 @@ def main(stage: Stage) -> None:
     kept = read_folder(stage.root / "data/ledger/curate/kept")
     origins = {entry["id"]: entry["at"] for entry in kept}
     ledger.mkdir()
-    splits = {}
-    for name in ("train", "validation", "test"):
+    splits: dict[str, datasets.Dataset] = {}
+    for name in SPLITS:
         found = encode_split(encoder, composed / name, origins, ledger)
         splits[name], stage.metrics[name] = found
         if not len(splits[name]):

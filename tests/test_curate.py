@@ -17,12 +17,13 @@ from sftlib.core.records import (
     record_text,
     record_to_json,
 )
+from sftlib.core.splits import SPLITS
 from sftlib.core.words import words
 from sftlib.curate.clusters import Clusters
 from sftlib.curate.duplicates import find_duplicates
 from sftlib.curate.grams import gram_hashes
 from sftlib.curate.near import drop_near, join_near
-from sftlib.curate.place import SPLITS, split_of
+from sftlib.curate.place import split_of
 from sftlib.curate.sets import gram_sets
 from sftlib.curate.survey import pooled, survey_rows
 from sftlib.curate.verdict import Verdict

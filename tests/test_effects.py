@@ -22,7 +22,8 @@ from sftlib.encode.packing import best_fit
 from sftlib.encode.rows import Encoded, Encoder
 from sftlib.fetch.bring import bring
 from sftlib.report.card import model_card
-from sftlib.score.generation import choose_questions, generate_answers, read_tokenizer
+from sftlib.score.exam import read_tokenizer
+from sftlib.score.generation import choose_questions, generate_answers
 from sftlib.train.batches import PackedSplit
 from sftlib.train.device import prepare_device
 from sftlib.train.loop import fit

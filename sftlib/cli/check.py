@@ -15,6 +15,7 @@ from sftlib.cli.space import params_with, parse_settings
 from sftlib.cli.terminal import printable
 from sftlib.core.environment import check_environment
 from sftlib.core.errors import DataError
+from sftlib.core.fingerprint import files_below
 from sftlib.core.params import Params, load_params
 
 
@@ -103,8 +104,7 @@ def shortages(root: Path, params: Params, needs: Estimate | None) -> list[str]:
 
 
 def size_of(path: Path) -> int:
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in files_below(path))
 
 
 def gigabytes(count: int) -> str:

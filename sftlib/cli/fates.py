@@ -7,7 +7,6 @@ from typing import Any
 from sftlib.cli.revision import Revision
 from sftlib.core.records import digest, opening_text, record_from_json, record_text
 
-SPLITS = ("train", "validation", "test")
 LEDGERS = ("curate", "split", "compose", "tokenize")
 EXAMPLES = 3
 

@@ -13,9 +13,9 @@ from sftlib.cli.raw import Raw, read_raw
 from sftlib.core.params import Params
 from sftlib.core.records import normalise, record_from_json, record_text
 from sftlib.core.rows import list_shards, read_folder, read_lines
+from sftlib.core.splits import SPLITS
 
 ROW_ID = re.compile(r"[0-9a-f]{32}")
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

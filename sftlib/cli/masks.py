@@ -7,9 +7,8 @@ from typing import Any
 
 from sftlib.core.errors import UsageError
 from sftlib.core.labels import NO_LOSS
+from sftlib.core.splits import SPLITS
 from sftlib.train.prefixes import Segment, lay_out
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from rich.table import Table
 
 from sftlib.cli.terminal import printable
 from sftlib.core.errors import UsageError
-
-SPLITS = ("train", "validation", "test")
+from sftlib.core.splits import SPLITS
 
 
 def print_stats(as_json: bool) -> None:

@@ -12,9 +12,14 @@ def fingerprint(root: Path, paths: Iterable[str], choices: str) -> str:
         for file in files_below(root / path):
             name = file.relative_to(root).as_posix().encode()
             total.update(len(name).to_bytes(8, "big") + name)
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
+            total.update(bytes.fromhex(sha256_of(file)))
     return total.hexdigest()
+
+
+def sha256_of(file: Path) -> str:
+    """64 hexadecimal digits of the bytes of a file, of which little is held in memory."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def files_below(path: Path) -> list[Path]:

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from sftlib.core.fingerprint import sha256_of
+
 Json: TypeAlias = dict[str, Any]
 Make: TypeAlias = Callable[[Sequence[Path]], Json]
 
@@ -52,7 +54,7 @@ def memoised(
 
 def key(basis: str, name: str, inputs: Sequence[Path]) -> str:
     """64 hexadecimal digits of everything that a result depends on."""
-    parts = [basis, name, *map(digest, inputs)]
+    parts = [basis, name, *map(sha256_of, inputs)]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
@@ -64,7 +66,7 @@ def recalled(entry: Path, outputs: Sequence[Path]) -> Json | None:
             return None
         manifest = orjson.loads(body)
         for number, stored in manifest["files"].items():
-            if digest(entry / number) != stored:
+            if sha256_of(entry / number) != stored:
                 return None
         for number in manifest["files"]:
             output = outputs[int(number)]
@@ -86,7 +88,7 @@ def remembered(entry: Path, outputs: Sequence[Path], make: Make) -> Json:
         new.mkdir()
         paths = [new / str(number) for number in range(len(outputs))]
         result = make(paths)
-        files = {path.name: digest(path) for path in paths if path.exists()}
+        files = {path.name: sha256_of(path) for path in paths if path.exists()}
         body = orjson.dumps({"result": result, "files": files})
         told = hashlib.sha256(body).hexdigest().encode()
         (new / "manifest").write_bytes(told + b"\n" + body)
@@ -123,8 +125,3 @@ def forget(folder: Path, max_bytes: int) -> None:
 
 def last_used(path: Path) -> float:
     return path.stat().st_mtime
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,10 +5,13 @@ data/curated/about/about.jsonl and data/split/train/about/about.jsonl.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
+
+T = TypeVar("T")
 
 BUFFER_BYTES = 1 << 18
 
@@ -67,3 +70,10 @@ def write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> int:
         for fields in objects:
             writer.write(fields)
     return writer.count
+
+
+def batched(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Rows in lists of `size`, the last one shorter."""
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -5,7 +5,8 @@ from typing import Any
 
 from sftlib.core.errors import DataError
 from sftlib.core.params import Shares, Source, Split, Times
-from sftlib.curate.place import SplitName, fold_of, split_of
+from sftlib.core.splits import SplitName
+from sftlib.curate.place import fold_of, split_of
 
 STRICTEST_FIRST: tuple[SplitName, ...] = ("test", "validation", "train")
 

@@ -4,9 +4,8 @@ Source: n-gram overlap as in Brown et al., "Language Models are Few-Shot Learner
 2005.14165), appendix C, which also passes over n-grams that are frequent.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 
 from sftlib.core.params import Decontaminate
 from sftlib.core.records import Chat, normalise, record_from_json, record_text
+from sftlib.core.rows import batched
 from sftlib.core.words import words
 from sftlib.curate.grams import Hashes, gram_hashes
+from sftlib.curate.sets import changes
 
 ROWS_PER_BATCH = 2000
 # Grams are looked up in a table of bits first, which holds for most that they are not there.
@@ -42,7 +43,7 @@ def find_contaminated(read: Rows, params: Decontaminate) -> dict[str, Leak]:
     held_out = HeldOut((row for is_held, row in read() if is_held), params.ngram)
     ids: list[str] = []
     owners, positions, grams = [np.zeros(0, int)], [np.zeros(0, int)], [held_out.grams[:0]]
-    for batch in batches(row for is_held, row in read() if not is_held):
+    for batch in batched((row for is_held, row in read() if not is_held), ROWS_PER_BATCH):
         hashes, counts = gram_hashes([spoken_text(row) for row in batch], params.ngram)
         found = held_out.find(hashes)
         rows = np.repeat(np.arange(len(batch)), counts)
@@ -66,12 +67,12 @@ def first_rare(
     owners, positions, grams: matches in the order of rows and of positions in them.
     """
     order = np.lexsort((positions, owners, grams))
-    is_new_gram = np.diff(grams[order], prepend=grams[order][:1] + np.uint64(1)) != 0
-    is_new_row = is_new_gram | (np.diff(owners[order], prepend=-1) != 0)
+    is_new_gram = changes(grams[order])
+    is_new_row = is_new_gram | changes(owners[order])
     gram_numbers = np.cumsum(is_new_gram) - 1
     frequency = np.bincount(gram_numbers[is_new_row])
     rare = np.sort(order[frequency[gram_numbers] <= max_rows])
-    firsts: list[int] = rare[np.diff(owners[rare], prepend=-1) != 0].tolist()
+    firsts: list[int] = rare[changes(owners[rare])].tolist()
     return firsts
 
 
@@ -81,7 +82,7 @@ class HeldOut:
     def __init__(self, rows: Iterable[Row], size: int) -> None:
         self._ids: list[str] = []
         found, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-        for batch in batches(rows):
+        for batch in batched(rows, ROWS_PER_BATCH):
             hashes, counts = gram_hashes([spoken_text(row) for row in batch], size)
             found.append(hashes)
             owners.append(np.repeat(np.arange(len(batch)) + len(self._ids), counts))
@@ -104,12 +105,6 @@ class HeldOut:
 
     def _places(self, hashes: Hashes) -> NDArray[np.int64]:
         return (hashes & np.uint64((1 << TABLE_BITS) - 1)).astype(np.int64)
-
-
-def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while batch := list(islice(iterator, ROWS_PER_BATCH)):
-        yield batch
 
 
 def shared_words(row: Row, leak: Leak, size: int) -> str:

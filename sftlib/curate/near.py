@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sftlib.curate.clusters import Clusters
-from sftlib.curate.sets import GramSets, Rows, joined, ranges
+from sftlib.curate.clusters import Clusters, Rows
+from sftlib.curate.sets import GramSets, changes, joined, parted, ranges
 
 PAIRS_PER_BATCH = 1 << 18
 # Products of sizes and thresholds are not exact; a prefix may be longer than it must be.
@@ -58,7 +58,7 @@ def find_probes(sets: GramSets, threshold: float) -> Probes:
     places[by_size] = np.arange(len(by_size))
     rows, grams = prefixes(sets, 2 * threshold / (1 + threshold))
     index = np.sort(joined(grams, places[rows]))
-    candidates = by_size[(index & np.uint64((1 << 32) - 1)).astype(np.int64)]
+    candidates = by_size[parted(index)[1]]
     smallest = np.searchsorted(sets.sizes[by_size], threshold * sets.sizes - SLACK)
     rows, grams = prefixes(sets, threshold)
     lows = np.searchsorted(index, joined(grams, smallest[rows]))
@@ -81,8 +81,8 @@ def prefixes(sets: GramSets, share: float) -> tuple[Rows, NDArray[np.uint32]]:
 def already_joined(probes: Probes, clusters: Clusters) -> NDArray[np.bool_]:
     """Probes whose row and candidates are all of one cluster."""
     roots = clusters.roots[probes.candidates]
-    changes = np.cumsum(np.diff(roots, prepend=roots[:1]) != 0)
-    is_uniform = changes[probes.lows] == changes[probes.highs - 1]
+    runs_of_roots = np.cumsum(changes(roots))
+    is_uniform = runs_of_roots[probes.lows] == runs_of_roots[probes.highs - 1]
     found: NDArray[np.bool_] = is_uniform & (roots[probes.lows] == clusters.roots[probes.rows])
     return found
 
@@ -106,9 +106,7 @@ def runs(values: Rows) -> Iterator[tuple[int, int]]:
 def join_pairs(sets: GramSets, threshold: float, clusters: Clusters, a: Rows, b: Rows) -> int:
     """Compare pairs that are not in one cluster, and join those alike; returns how many."""
     apart = clusters.roots[a] != clusters.roots[b]
-    pairs = np.unique(joined(a[apart], b[apart]))
-    a = (pairs >> np.uint64(32)).astype(np.int64)
-    b = (pairs & np.uint64((1 << 32) - 1)).astype(np.int64)
+    a, b = parted(np.unique(joined(a[apart], b[apart])))
     alike = sets.jaccard(a, b) >= threshold
     clusters.join(a[alike], b[alike])
     return len(a)
@@ -127,7 +125,7 @@ def drop_near(
     dropped, keepers, indices = [], [], []
     while True:
         # The best row that is left of each group is kept, and compared with all others of it.
-        firsts = np.diff(groups, prepend=groups[:1] - 1) != 0
+        firsts = changes(groups)
         numbers = np.cumsum(firsts) - 1
         others = ~firsts
         if not others.any():

@@ -7,15 +7,12 @@ is needed. Rows of one cluster share their place, and clusters of different plac
 """
 
 import hashlib
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sftlib.core.params import Shares, Split
-
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+from sftlib.core.splits import SplitName
 
 
 def place_hash(text: str) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sftlib.curate.clusters import Rows
 from sftlib.curate.grams import Counts, Hashes
 
-Rows = NDArray[np.int64]
 GRAMS_PER_PART = 8 << 20
 PAIRS_PER_BATCH = 1 << 16
 ROW_BITS = np.uint64(24)
@@ -43,7 +43,7 @@ class GramSets:
         both = np.concatenate([self._spread(a), self._spread(b)])
         both.sort()
         twice = both[1:][both[1:] == both[:-1]]
-        common = np.bincount((twice >> np.uint64(32)).astype(np.int64), minlength=len(a))
+        common = np.bincount(parted(twice)[0], minlength=len(a))
         index: NDArray[np.float64] = common / (self.sizes[a] + self.sizes[b] - common)
         return index
 
@@ -75,6 +75,12 @@ class SharedGrams:
 
     rows: NDArray[np.uint32]
     frequency: Counts
+
+
+def parted(pairs: Hashes) -> tuple[Rows, Rows]:
+    """The inverse of `joined`."""
+    low = pairs & np.uint64((1 << 32) - 1)
+    return (pairs >> np.uint64(32)).astype(np.int64), low.astype(np.int64)
 
 
 def gram_sets(hashes: list[Hashes], counts: Sequence[Counts], wanted: Rows) -> GramSets:
@@ -121,7 +127,7 @@ def grams_of_part(tagged: list[Hashes], part: int, parts: int) -> Hashes:
     return pairs[changes(pairs)]
 
 
-def changes(values: Hashes) -> NDArray[np.bool_]:
+def changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a sorted array goes on to another value; its first one does."""
     found = np.ones(len(values), bool)
     np.not_equal(values[1:], values[:-1], out=found[1:])

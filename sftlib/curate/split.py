@@ -12,10 +12,10 @@ import orjson
 from sftlib.core.errors import DataError
 from sftlib.core.params import Source, Split
 from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
+from sftlib.core.splits import SPLITS, SplitName
 from sftlib.core.tally import Drop, Tally, total
 from sftlib.curate.deal import deal
 from sftlib.curate.decontaminate import Leak, find_contaminated, shared_words
-from sftlib.curate.place import SPLITS, SplitName
 
 
 @dataclass(frozen=True)

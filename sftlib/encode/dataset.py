@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.records import record_from_json
-from sftlib.core.rows import LineWriter, list_shards, read_lines
+from sftlib.core.rows import LineWriter, batched, list_shards, read_lines
 from sftlib.core.tally import Drop, Tally, total
 from sftlib.encode.rows import Encoded
 from sftlib.encode.tasks import RowEncoder
@@ -73,8 +72,7 @@ def encode_split(
 def encode_shard(
     encoder: RowEncoder, path: Path
 ) -> Iterator[tuple[dict[str, Any], Encoded | Drop]]:
-    lines = read_lines(path)
-    while batch := list(islice(lines, ROWS_PER_BATCH)):
+    for batch in batched(read_lines(path), ROWS_PER_BATCH):
         yield from zip(
             batch, encoder.encode([record_from_json(fields) for fields in batch]), strict=True
         )

@@ -8,14 +8,15 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
-from sftlib.core.errors import DataError, UsageError
+from sftlib.core.errors import UsageError
 from sftlib.core.params import Tokenize
 from sftlib.core.records import Record
 from sftlib.core.tally import Drop
 from sftlib.encode.packing import by_length
 from sftlib.encode.rows import Encoded
+from sftlib.encode.tokens import read_tokenizer
 
 Given: TypeAlias = str | list[str]
 Labels: TypeAlias = NDArray[np.int32] | NDArray[np.float32]
@@ -26,13 +27,7 @@ class TextTokenizer:
 
     def __init__(self, folder: Path, params: Tokenize) -> None:
         check_positions(folder, params.max_tokens)
-        try:
-            self.reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the library raises nothing more specific
-            raise DataError(f"{folder}/tokenizer.json cannot be read: {error}") from None
-        self.reference.encode_special_tokens = True
-        self.reference.no_padding()
-        self.reference.no_truncation()
+        self.reference, _ = read_tokenizer(folder)
         if params.too_long == "truncate":
             self.reference.enable_truncation(params.max_tokens)
         self.max_tokens = params.max_tokens

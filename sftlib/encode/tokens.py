@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +34,11 @@ class ChatTokenizer:
     """A model's tokenizer, which makes control tokens only where the chat template put them."""
 
     def __init__(self, folder: Path, eos_token: str | None) -> None:
-        file = folder / "tokenizer.json"
-        try:
-            text = file.read_text(encoding="utf-8")
-            self._tokenizer = plain_tokenizer(text)
-            config = json.loads(text)
-        except Exception as error:  # the library raises nothing more specific
-            raise DataError(f"{folder}/tokenizer.json cannot be read: {error}") from None
+        self._tokenizer, config = read_tokenizer(folder)
         bare = without_space(config)
         self._spaceless = None if bare is None else plain_tokenizer(json.dumps(bare))
         self._space_at_start_only = adds_at_start_only(config)
-        self._fast = load_fast(file, self._tokenizer) if bare is None else None
+        self._fast = load_fast(folder / "tokenizer.json", self._tokenizer) if bare is None else None
         self._is_proven = False
         added = self._tokenizer.get_added_tokens_decoder()
         self.control = {token.content: id for id, token in added.items() if token.special}
@@ -137,6 +132,15 @@ def end_of_turn(answer: Answer, controls: list[re.Match[str]]) -> int:
     if not ends:
         return answer.end
     return ends[-1] if answer.said is None else ends[0]
+
+
+def read_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, Any]]:
+    """The plain tokenizer of a model's folder, and its tokenizer.json; `DataError` if damaged."""
+    try:
+        text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        return plain_tokenizer(text), json.loads(text)
+    except Exception as error:  # the library raises nothing more specific
+        raise DataError(f"{folder}/tokenizer.json cannot be read: {error}") from None
 
 
 def plain_tokenizer(text: str) -> Tokenizer:

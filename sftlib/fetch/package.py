@@ -1,7 +1,6 @@
 """Files of a wheel or a source distribution, which is read and never installed or built."""
 
 import difflib
-import hashlib
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from sftlib.core.errors import DataError
+from sftlib.core.fingerprint import sha256_of
 from sftlib.fetch.archive import BROKEN, SDIST, WHEEL, Archive, Entry, open_archive
 from sftlib.fetch.sdist import download_sdist
 from sftlib.fetch.uri import PackageUri
@@ -75,11 +75,6 @@ def download_file(uri: PackageUri, place: Path) -> Path:
         reason = lines[-1] if lines else f"pip ended with exit code {done.returncode}"
         raise DataError(f"{pin} could not be downloaded: {reason}\ncheck name, version and network")
     return found
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def unpack(archive: Archive, uri: PackageUri, target: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sftlib.core.params import Params
+from sftlib.core.splits import SPLITS
 
 FORMS = {"perplexity": ".2f", "exact_match": ".3f", "rouge_l": ".3f", "chrf": ".1f"}
 
@@ -107,7 +108,7 @@ def data_table(params: Params, metrics: dict[str, Any]) -> str:
 
 
 def split_sentence(split: dict[str, Any]) -> str:
-    sizes = ", ".join(f"{split[name]} {name}" for name in ("train", "validation", "test"))
+    sizes = ", ".join(f"{split[name]} {name}" for name in SPLITS)
     share = split["random_split"]["share_leaked_by_prompt"]
     return (
         f"Rows: {sizes}. No cluster of duplicates is in two splits; a plain random split would "

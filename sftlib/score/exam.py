@@ -40,7 +40,11 @@ class Exam:
         return load_model(self.models / name, dtype, self.device, head=self.head, labels=labels)
 
     def tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_file(str(self.models / "base" / "tokenizer.json"))
+        return read_tokenizer(self.models / "base")
+
+
+def read_tokenizer(model: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(model / "tokenizer.json"))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -65,10 +64,6 @@ def whole_answer(fields: dict[str, Any], row: int, tokenizer: Tokenizer) -> Ques
 Cut = Callable[[dict[str, Any], int, Tokenizer], Question]
 # How a row of a task becomes a question.
 CUTS: dict[str, Cut] = {"chat": last_answer, "seq2seq": whole_answer}
-
-
-def read_tokenizer(model: Path) -> Tokenizer:
-    return Tokenizer.from_file(str(model / "tokenizer.json"))
 
 
 @torch.no_grad()

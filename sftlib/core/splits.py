@@ -1,0 +1,6 @@
+"""The three splits, in the order in which they are listed."""
+
+from typing import Literal
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
