@@ -1,8 +1,8 @@
 """A `dvc repro` that has nothing to do, against one of an equal graph of `true` commands.
 
 Run in the root of a built repository. The peers have the same stages, dependencies and outputs, the
-latter tiny. One has the same params, too: the difference to it is what the size of our files costs. The
-other has none, and shows what params cost, for DVC reads params.yaml once for each stage.
+latter tiny. One has the same params, too: the difference to it is what the size of our files costs.
+The other has none, and shows what params cost, for DVC reads params.yaml once for each stage.
 """
 
 import os
@@ -27,7 +27,7 @@ def seconds_of_repro(folder: Path) -> float:
 
 
 def true_graph(root: Path, with_params: bool) -> Path:
-    """A repository with the stages of dvc.lock as `true` commands: same dependencies, tiny outputs."""
+    """A repository with the stages of dvc.lock as `true` commands, whose outputs are tiny."""
     folder = Path(tempfile.mkdtemp())
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True)
