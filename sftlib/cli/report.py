@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from jinja2 import UndefinedError
 from rich.console import Console
 
 from sftlib.cli.raw import read_raw
 from sftlib.cli.revision import WORKSPACE, Revision, name_of
 from sftlib.cli.summary import last_timings
 from sftlib.core.environment import pinned_versions
-from sftlib.core.errors import UsageError
+from sftlib.core.errors import DataError, UsageError
 from sftlib.core.params import Params, load_params
 from sftlib.core.state import state_folder
 from sftlib.page.figures import rows_after
@@ -30,17 +31,31 @@ def write_page() -> None:
     params = load_params(root / "params.yaml")
     if not any((root / "metrics/clean").glob("*.json")):
         raise UsageError("metrics/clean is missing: build with `dvc repro clean` first")
+    html = page_of(root, params)
     page = root / PAGE
     page.parent.mkdir(exist_ok=True)
     temporary = page.with_suffix(".tmp")
-    temporary.write_text(render(build_of(root, params)), encoding="utf-8")
+    temporary.write_text(html, encoding="utf-8")
     temporary.rename(page)
     Console(markup=False, highlight=False).print(f"{PAGE}: open it in a browser, or print it")
 
 
-def build_of(root: Path, params: Params) -> Build:
+def page_of(root: Path, params: Params) -> str:
+    """The page; raises `DataError` for files that other code wrote, which may lack a field."""
     revision = Revision(root, WORKSPACE)
-    stale = [fault for faults in revision.stale() for fault in faults]
+    choices, code = revision.stale()
+    try:
+        return render(build_of(root, params, revision, [*choices, *code]))
+    except (KeyError, UndefinedError) as error:
+        if not code:
+            raise
+        raise DataError(
+            f"metrics or data lack {error}: they were written by other code than is here "
+            f"({', '.join(code[:3])}, ...); run `dvc repro`"
+        ) from None
+
+
+def build_of(root: Path, params: Params, revision: Revision, stale: list[str]) -> Build:
     figures, samples = facts_of(root, params, is_current=not stale)
     timings = timings_of(root, revision)
     return Build(
@@ -109,7 +124,7 @@ def group_of(stage: Any) -> str:
 
 
 def raw_rows(root: Path, params: Params, samples: dict[str, Any]) -> dict[str, Any]:
-    """Place -> row before cleaning, of those that were changed or dropped when they were cleaned."""
+    """Place -> row before cleaning, of those that cleaning changed or dropped."""
     places = {at for change in samples["changes"] or () for at in change["places"]}
     drops = [drop for drop in samples["drops"] or () if drop["stage"] == "clean"]
     places |= {example["at"] for drop in drops for example in drop["examples"]}
