@@ -133,11 +133,12 @@ def raw_rows(root: Path, params: Params, samples: dict[str, Any]) -> dict[str, A
 
 def environment_of(root: Path, revision: Revision) -> dict[str, str]:
     """Where the page was made, and what the build was pinned to."""
-    commit = revision.repo.scm.get_rev()[:12]
+    scm = revision.repo.scm
+    commit = "none yet" if scm.no_commits else scm.get_rev()[:12]
     pins = pinned_versions(root / "constraints/data.txt")
     pins |= pinned_versions(root / "constraints/train.txt")
     return {
-        "commit": commit + (" with changes" if revision.repo.scm.is_dirty() else ""),
+        "commit": commit + (" with changes" if scm.is_dirty() else ""),
         "Python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": ", ".join(f"{name} {version}" for name, version in sorted(pins.items())),
