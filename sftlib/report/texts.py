@@ -7,7 +7,7 @@ from typing import Any
 from sftlib.core.records import Chat, Labeled, Record, record_from_json
 from sftlib.core.rows import read_folder
 
-CHARACTERS = 600
+CHARACTERS = 1500
 TURNS = 8
 
 # What is said, and who or what says it.
