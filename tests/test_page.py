@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import change_params, commit_all, new_project, questions, repro, run, write_rows
+from conftest import change_params, commit_all, git, new_project, questions, repro, run, write_rows
 from selectolax.lexbor import LexborHTMLParser
 
 pytestmark = pytest.mark.slow
@@ -183,6 +183,20 @@ def test_facts_of_the_stage_are_those_of_the_page(hostile: Path, html: str) -> N
         assert (hostile / "reports/index.html").read_text() == html
     finally:
         (hostile / "data/elsewhere").rename(folder)
+
+
+def test_facts_alone_make_the_page_of_a_fresh_clone(hostile: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(hostile), "clone")
+    clone, cache = tmp_path / "clone", str(hostile / ".dvc/cache")
+    assert run(["dvc", "cache", "dir", "--local", cache], clone).returncode == 0
+    assert run(["dvc", "checkout", "report"], clone).returncode == 0
+    assert not (clone / "data/clean").exists()
+    done = run(["python", "-m", "sftlib.cli", "report"], clone)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = LexborHTMLParser((clone / "reports/index.html").read_text())
+    assert not [node for node in page.css(".absent") if "Not built" in node.text()]
+    assert page.css_first(".notice") is None
+    assert page.css("#tokens .learned")
 
 
 def test_a_build_that_stopped_says_what_is_missing(project: Path) -> None:
