@@ -1,7 +1,6 @@
 """`sft report`: the page of a build, reports/index.html."""
 
 import platform
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def page_of(root: Path, params: Params) -> str:
     revision = Revision(root, WORKSPACE)
     choices, code = revision.stale()
     try:
-        return render(build_of(root, params, revision, [*choices, *code]))
+        return render(build_of(root, params, revision, by_stage([*choices, *code])))
     except (KeyError, UndefinedError) as error:
         if not code:
             raise
@@ -55,7 +54,16 @@ def page_of(root: Path, params: Params) -> str:
         ) from None
 
 
-def build_of(root: Path, params: Params, revision: Revision, stale: list[str]) -> Build:
+def by_stage(changes: list[str]) -> dict[str, list[str]]:
+    """Stage -> what changed since it ran, from 'stage: what'."""
+    found: dict[str, list[str]] = {}
+    for change in changes:
+        stage, _, what = change.partition(": ")
+        found.setdefault(stage, []).append(what)
+    return found
+
+
+def build_of(root: Path, params: Params, revision: Revision, stale: dict[str, list[str]]) -> Build:
     figures, samples = facts_of(root, params, is_current=not stale)
     timings = timings_of(root, revision)
     return Build(
@@ -82,32 +90,17 @@ def facts_of(root: Path, params: Params, is_current: bool) -> tuple[dict[str, An
 
 
 def timings_of(root: Path, revision: Revision) -> list[dict[str, Any]]:
-    """The last run of each stage that there is, in the order of the graph."""
+    """The last run of each stage that there is, in the order of dvc.yaml."""
     timings = {t["stage"]: t for t in last_timings(state_folder(root) / "timings.jsonl")}
-    names = [name_of(stage).replace("@", ":") for stage in in_order(revision)]
+    names = [name_of(stage).replace("@", ":") for stage in revision.repo.index.stages]
     return [timings[name] for name in names if name in timings]
-
-
-def in_order(revision: Revision) -> Iterator[Any]:
-    """Stages, each behind those that it depends on."""
-    graph, seen = revision.repo.index.graph, set()
-
-    def walk(stage: Any) -> Iterator[Any]:
-        if stage not in seen:
-            seen.add(stage)
-            for need in sorted(graph.successors(stage), key=name_of):
-                yield from walk(need)
-            yield stage
-
-    for stage in sorted(graph.nodes, key=name_of):
-        yield from walk(stage)
 
 
 def nodes_of(revision: Revision, rows: dict[str, int], timings: list[dict[str, Any]]) -> list[Node]:
     """The stages of dvc.yaml, the entries of a `foreach` stage as one."""
     graph = revision.repo.index.graph
     groups: dict[str, list[Any]] = {}
-    for stage in in_order(revision):
+    for stage in revision.repo.index.stages:
         groups.setdefault(group_of(stage), []).append(stage)
     nodes = []
     for name, stages in groups.items():

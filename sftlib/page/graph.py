@@ -86,15 +86,13 @@ def edge(start: tuple[float, float], end: tuple[float, float]) -> Markup:
 
 
 def box(node: Node, x: float, y: float) -> Markup:
-    middle = x + BOX_WIDTH / 2
     name = node.name if node.parts == 1 else f"{node.name} ×{node.parts}"
-    lines = [text(middle, y + 19, short(name, 13), text_anchor="middle", class_="name")]
-    if node.rows is not None:
-        rows = f"{node.rows:,} rows"
-        lines.append(text(middle, y + 35, rows, text_anchor="middle", class_="tick"))
-    if node.seconds is not None:
-        shown = duration(node.seconds)
-        lines.append(text(middle, y + 50, shown, text_anchor="middle", class_="tick"))
+    below = [] if node.rows is None else [f"{node.rows:,} rows"]
+    below += [] if node.seconds is None else [duration(node.seconds)]
+    middle = {"text_anchor": "middle"}
+    lines = [text(x + BOX_WIDTH / 2, y + 19, short(name, 12), class_="stage", **middle)]
+    for place, words in enumerate(below):
+        lines.append(text(x + BOX_WIDTH / 2, y + 36 + 15 * place, words, class_="small", **middle))
     outline = element(
         "rect", tooltip(node.desc), x=x, y=y, width=BOX_WIDTH, height=BOX_HEIGHT, rx=5.0,
         class_="box",

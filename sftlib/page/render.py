@@ -29,8 +29,8 @@ class Build:
     """What the page shows: the facts, and what facts must not hold.
 
     nodes: the stages. timings: the last run of each, as .sft/timings.jsonl has it.
-    raw: place -> row before cleaning, as far as it is still there. stale: what changed since the
-    build. environment: name -> value.
+    raw: place -> row before cleaning, as far as it is still there. stale: stage -> what changed
+    since it ran. environment: name -> value.
     """
 
     figures: dict[str, Any]
@@ -38,7 +38,7 @@ class Build:
     nodes: list[Node]
     timings: list[dict[str, Any]] = field(default_factory=list)
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)
-    stale: list[str] = field(default_factory=list)
+    stale: dict[str, list[str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
 
