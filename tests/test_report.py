@@ -259,6 +259,7 @@ def test_params_as_dotted_keys() -> None:
         ("train.lora", "null"),
         ("train.operators[0].name", "nfc"),
         ("train.target", "q, v"),
+        ("train.on", "true"),
     ]
 
 
