@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from sftlib.page.svg import element, text
+from sftlib.page.svg import element, group, text
 
 STEPS = (1, 2, 2.5, 5, 10)
 
@@ -55,7 +55,7 @@ def horizontal_lines(y: Scale, left: float, right: float) -> Markup:
     for tick in y.ticks:
         parts.append(element("line", x1=left, x2=right, y1=y(tick), y2=y(tick), class_="grid"))
         parts.append(text(left - 6, y(tick) + 4, number(tick), text_anchor="end", class_="tick"))
-    return Markup("").join(parts)
+    return group(*parts)
 
 
 def labels_below(x: Scale, bottom: float, top: float | None = None) -> Markup:
@@ -67,4 +67,4 @@ def labels_below(x: Scale, bottom: float, top: float | None = None) -> Markup:
             parts.append(line)
         label = number(tick)
         parts.append(text(x(tick), bottom + 16, label, text_anchor="middle", class_="tick"))
-    return Markup("").join(parts)
+    return group(*parts)

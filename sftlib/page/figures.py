@@ -1,5 +1,6 @@
 """Figures of the facts in the form in which the page shows them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,11 +113,4 @@ def tree(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield name, ", ".join(map(str, value))
     else:
-        yield (
-            name,
-            "null"
-            if value is None
-            else str(value).lower()
-            if isinstance(value, bool)
-            else str(value),
-        )
+        yield name, value if isinstance(value, str) else json.dumps(value)

@@ -5,7 +5,7 @@ import math
 from markupsafe import Markup
 
 from sftlib.page.axes import Scale, labels_below, scale
-from sftlib.page.svg import WIDTH, drawing, element, text, tooltip
+from sftlib.page.svg import WIDTH, drawing, element, group, text, tooltip
 
 LEFT, RIGHT, HEIGHT, GAP = 110.0, WIDTH - 10, 74.0, 16.0
 
@@ -44,4 +44,4 @@ def histogram(split: str, lines: Lines, width: int, x: Scale, bottom: float) -> 
                 height=height, class_=split,
             )
         )  # fmt: skip
-    return Markup("").join(parts)
+    return group(*parts)

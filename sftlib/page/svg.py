@@ -50,6 +50,11 @@ def path(points: Iterable[tuple[float, float]], **attributes: Value) -> Markup:
     return element("path", d=f"M{places}", fill="none", **attributes)
 
 
+def group(*parts: Markup) -> Markup:
+    """Parts one after another."""
+    return Markup("").join(parts)
+
+
 def tooltip(words: str) -> Markup:
     return element("title", printable(words))
 
