@@ -216,7 +216,7 @@ def test_a_build_that_stopped_says_what_is_missing(project: Path) -> None:
     assert page.css_first(".notice") is not None
 
 
-def test_files_of_other_code_are_named(hostile: Path, html: str, tmp_path: Path) -> None:
+def test_files_that_do_not_fit_are_an_error_with_a_remedy(hostile: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(hostile, copy, symlinks=True)
     with (copy / "sftlib/score/text.py").open("a") as stream:
@@ -225,7 +225,10 @@ def test_files_of_other_code_are_named(hostile: Path, html: str, tmp_path: Path)
     metrics.write_text(metrics.read_text().replace('"improvement"', '"gain"'))
     done = run(["python", "-m", "sftlib.cli", "report"], copy)
     assert done.returncode == 3
-    assert "error: metrics or data lack 'improvement': they were written by other code" in (
-        done.stderr
-    )
-    assert "evaluate: sftlib/score" in done.stderr
+    assert "error: what was built does not fit ('improvement')" in done.stderr
+    assert "evaluate: sftlib/score; run `dvc repro`" in done.stderr
+    change_params(copy, task_="classify")
+    done = run(["python", "-m", "sftlib.cli", "report"], copy)
+    assert done.returncode == 3
+    assert "tokenize: task" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -40,17 +40,18 @@ def write_page() -> None:
 
 
 def page_of(root: Path, params: Params) -> str:
-    """The page; raises `DataError` for files that other code wrote, which may lack a field."""
+    """The page; raises `DataError` for files that do not fit, as other params or code wrote them."""
     revision = Revision(root, WORKSPACE)
     choices, code = revision.stale()
+    stale = [*choices, *code]
     try:
-        return render(build_of(root, params, revision, by_stage([*choices, *code])))
-    except (KeyError, UndefinedError) as error:
-        if not code:
+        return render(build_of(root, params, revision, by_stage(stale)))
+    except (LookupError, ValueError, AssertionError, UndefinedError) as error:
+        if not stale:
             raise
         raise DataError(
-            f"metrics or data lack {error}: they were written by other code than is here "
-            f"({', '.join(code[:3])}, ...); run `dvc repro`"
+            f"what was built does not fit ({error}): these have changed since then: "
+            f"{', '.join(stale[:5])}{', ...' if stale[5:] else ''}; run `dvc repro`"
         ) from None
 
 
