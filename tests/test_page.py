@@ -28,7 +28,6 @@ ATTRIBUTES = {
     "y1", "y2", "cx", "cy", "r", "rx", "width", "height", "text-anchor",
 }  # fmt: skip
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-# SVG has a title of its own; what a parser makes of one in HTML is a sibling of text.
 LONG = "w" * 3000
 
 

@@ -40,7 +40,7 @@ def write_page() -> None:
 
 
 def page_of(root: Path, params: Params) -> str:
-    """The page; raises `DataError` for files that do not fit, as other params or code wrote them."""
+    """The page; raises `DataError` for files that other params or other code wrote."""
     revision = Revision(root, WORKSPACE)
     choices, code = revision.stale()
     stale = [*choices, *code]
