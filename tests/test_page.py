@@ -80,7 +80,8 @@ def hostile(
     rows = questions(0, 60)
     for n, text in enumerate(texts):
         row = {"prompt": f"{text} {n}", "completion": f"{text} yes"}
-        rows += [row, row, {"prompt": f"  {text} {n}", "completion": [text]}]
+        copies = 3 if n < 6 else 2  # six rows that stand for others are shown
+        rows += [*[row] * copies, {"prompt": f"  {text} {n}", "completion": [text]}]
     write_rows(project / "data/raw/a.jsonl", rows)
     operators = [{"name": "control_characters"}, {"name": "white_space"}]
     clean = {"max_dropped": 0.5, "operators": operators}
@@ -101,10 +102,10 @@ def html(hostile: Path) -> str:
 def test_every_text_is_shown_and_none_is_obeyed(html: str, server: tuple[str, list[str]]) -> None:
     page = LexborHTMLParser(html)
     shown = page.body.text() if page.body else ""
-    for text in hostile_texts(server[0])[:5]:
-        visible = text.replace("\u202e", "\\u202e").replace("\u202c", "\\u202c")
-        assert visible.replace("\u2067", "\\u2067") in shown
+    for text in hostile_texts(server[0])[:4]:
+        assert text in shown
     assert "w" * 1500 in shown
+    assert "\\u202eright to left\\u202c" in shown
     assert "escape\\x1b[31m" in shown
     assert not set("\u202e\u202c\u2067\u2028\x07\x1b") & set(html)
     assert "49" not in shown.partition("7*7")[2][:40]
@@ -195,7 +196,7 @@ def test_facts_alone_make_the_page_of_a_fresh_clone(hostile: Path, tmp_path: Pat
     page = LexborHTMLParser((clone / "reports/index.html").read_text())
     assert not [node for node in page.css(".absent") if "Not built" in node.text()]
     assert page.css_first(".notice") is None
-    assert page.css("#tokens .learned")
+    assert page.css(".tokens .learned")
 
 
 def test_a_build_that_stopped_says_what_is_missing(project: Path) -> None:

@@ -17,7 +17,10 @@ Row = dict[str, Any]
 
 
 def masks(root: Path, params: Params) -> list[dict[str, Any]]:
-    """{id, source, pack, tokens, left_out, label} of a few rows of train, of every source some."""
+    """{id, source, pack, length, learned, tokens, label} of a few rows of train, of every source.
+
+    tokens: no more than `TOKENS` of them.
+    """
     from datasets import load_from_disk
 
     rows = load_from_disk(str(root / "data/tokenized/train"))
@@ -28,9 +31,9 @@ def masks(root: Path, params: Params) -> list[dict[str, Any]]:
         row = rows[place]
         marked = MARKS[params.task](row, tokenizer, labels)
         head = {key: row[key] for key in ("id", "source", "pack")}
-        rest = max(0, len(marked) - TOKENS)
+        sizes = {"length": len(marked), "learned": sum(mark for _, mark, _ in marked)}
         label = row_label(row, labels) if params.task == "classify" else None
-        found.append({**head, "tokens": marked[:TOKENS], "left_out": rest, "label": label})
+        found.append({**head, **sizes, "tokens": marked[:TOKENS], "label": label})
     return found
 
 
