@@ -1,5 +1,6 @@
 """Rows that were changed or dropped: how many for each reason, and where a few of them stood."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,22 @@ Entry = dict[str, Any]
 
 
 def changes(root: Path, params: Params) -> list[dict[str, Any]]:
-    """What operators changed: {change, rows, places}, the most frequent first."""
-    found: dict[str, dict[str, Any]] = {}
+    """What operators changed: {change, rows, places}, the most frequent first.
+
+    places: of rows that differ from each other once they are cleaned.
+    """
+    rows: Counter[str] = Counter()
+    shown: dict[str, dict[str, str]] = {}  # change -> id -> place
     for entry in read_folder(root / "data/ledger/clean"):
         for name in entry.get("changed", ()):
-            change = found.setdefault(name, {"change": name, "rows": 0, "places": []})
-            change["rows"] += 1
-            if len(change["places"]) < EXAMPLES:
-                change["places"].append(entry["at"])
-    return sorted(found.values(), key=lambda change: (-change["rows"], change["change"]))
+            rows[name] += 1
+            places = shown.setdefault(name, {})
+            if len(places) < EXAMPLES:
+                places.setdefault(entry["id"], entry["at"])
+    return [
+        {"change": name, "rows": rows[name], "places": list(shown[name].values())}
+        for name in sorted(rows, key=lambda name: (-rows[name], name))
+    ]
 
 
 def drops(root: Path, params: Params) -> list[dict[str, Any]]:
