@@ -24,7 +24,7 @@ ELEMENTS = {
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "name", "content", "http-equiv", "rel", "href", "id", "class", "style",
-    "dir", "scope", "open", "aria-label", "role", "viewbox", "d", "fill", "x", "y", "x1", "x2",
+    "dir", "scope", "open", "aria-label", "role", "viewBox", "d", "fill", "x", "y", "x1", "x2",
     "y1", "y2", "cx", "cy", "r", "rx", "width", "height", "text-anchor",
 }  # fmt: skip
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -115,7 +115,7 @@ def test_no_element_or_attribute_is_injected(html: str) -> None:
     page = LexborHTMLParser(html)
     nodes = page.css("*")
     assert len(nodes) > 500
-    assert {node.tag for node in nodes} <= ELEMENTS | {"title"}
+    assert {node.tag for node in nodes} <= ELEMENTS
     assert {name for node in nodes for name in node.attributes} <= ATTRIBUTES
     policy = page.css_first("meta[http-equiv]")
     assert policy is not None
@@ -225,10 +225,6 @@ def test_files_that_do_not_fit_are_an_error_with_a_remedy(hostile: Path, tmp_pat
     metrics.write_text(metrics.read_text().replace('"improvement"', '"gain"'))
     done = run(["python", "-m", "sftlib.cli", "report"], copy)
     assert done.returncode == 3
-    assert "error: what was built does not fit ('improvement')" in done.stderr
-    assert "evaluate: sftlib/score; run `dvc repro`" in done.stderr
-    change_params(copy, task_="classify")
-    done = run(["python", "-m", "sftlib.cli", "report"], copy)
-    assert done.returncode == 3
-    assert "tokenize: task" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "error: what was built does not fit (KeyError: 'improvement')" in done.stderr
+    assert "evaluate: sftlib/score" in done.stderr
+    assert done.stderr.endswith("run `dvc repro`\n")

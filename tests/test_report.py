@@ -101,9 +101,8 @@ def dropped_in(root: Path, params: Params) -> list[dict[str, Any]]:
 
 
 def test_changes_name_places_of_three_different_rows(tmp_path: Path, params: Params) -> None:
-    kept = [
-        {"id": str(n // 2), "at": f"x:{n}", "changed": ["nfc", "pii"][: n % 3]} for n in range(9)
-    ]
+    names = ["nfc", "pii"]
+    kept = [{"id": str(n // 3), "at": f"x:{n}", "changed": names[: n % 3]} for n in range(9)]
     write_rows(tmp_path / "data/ledger/clean/a/kept/a.jsonl", kept)
     assert changes(tmp_path, params) == [
         {"change": "nfc", "rows": 6, "places": ["x:1", "x:4", "x:7"]},

@@ -50,7 +50,7 @@ def page_of(root: Path, params: Params) -> str:
         if not stale:
             raise
         raise DataError(
-            f"what was built does not fit ({error}): these have changed since then: "
+            f"what was built does not fit ({type(error).__name__}: {error}); since then changed: "
             f"{', '.join(stale[:5])}{', ...' if stale[5:] else ''}; run `dvc repro`"
         ) from None
 
