@@ -5,7 +5,7 @@ from markupsafe import Markup
 from sftlib.page.axes import Scale, horizontal_lines, labels_below, scale
 from sftlib.page.svg import WIDTH, drawing, element, group, path, text, tooltip
 
-LEFT, RIGHT = 62.0, WIDTH - 10
+LEFT, RIGHT = 62.0, WIDTH - 22
 # More points than there are pixels would only make the page large.
 POINTS = 1000
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from sftlib.page.axes import Scale, labels_below, scale
 from sftlib.page.svg import WIDTH, drawing, element, group, text, tooltip
 
-LEFT, RIGHT, HEIGHT, GAP = 110.0, WIDTH - 10, 74.0, 16.0
+LEFT, RIGHT, HEIGHT, GAP = 110.0, WIDTH - 22, 74.0, 16.0
 
 Lines = list[list[int]]
 
