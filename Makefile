@@ -28,7 +28,7 @@ test: repository setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 recipe: repository setup
 	@test -f recipes/$(NAME)/params.yaml || { \

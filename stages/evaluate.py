@@ -8,7 +8,7 @@ from sftlib.core.rows import write_lines
 from sftlib.core.stage import Stage, run_stage
 from sftlib.score.exam import Exam
 from sftlib.score.tasks import SCORES
-from sftlib.train.device import describe, prepare_device
+from sftlib.train.device import describe, prepare_device, settled
 from sftlib.train.heads import HEADS
 
 
@@ -20,7 +20,7 @@ def main(stage: Stage) -> None:
         HEADS[params.task],
         models=stage.root / "models",
         tokenized=stage.root / "data/tokenized",
-        train=params.train,
+        train=settled(params.train, device),
         wanted=params.evaluate,
         device=device,
     )

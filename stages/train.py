@@ -15,7 +15,7 @@ from sftlib.core.state import locked, state_folder
 from sftlib.core.tables import write_csv
 from sftlib.train.batches import PackedSplit
 from sftlib.train.checkpoint import Checkpoints, Position
-from sftlib.train.device import autocast, describe, prepare_device
+from sftlib.train.device import autocast, describe, prepare_device, settled
 from sftlib.train.failures import explained_memory
 from sftlib.train.heads import HEADS, balanced_weights
 from sftlib.train.loop import Run, fit
@@ -34,10 +34,11 @@ INPUTS = (
 
 
 def main(stage: Stage) -> None:
-    params, head = stage.params.train, HEADS[stage.params.task]
+    head = HEADS[stage.params.task]
     tuned, tokenized = stage.output("models/tuned"), stage.root / "data/tokenized"
     labels = read_labels(tokenized)
-    device = prepare_device(params)
+    device = prepare_device(stage.params.train)
+    params = settled(stage.params.train, device)
     choices = [stage.params.task, asdict(params), describe(device)]
     name = fingerprint(stage.root, INPUTS, json.dumps(choices))
     folder = state_folder(stage.root) / "checkpoints" / name
@@ -74,6 +75,7 @@ def report(stage: Stage, run: Run, position: Position, device: str) -> None:
     stage.metrics.update(
         {
             "device": device,
+            "precision": run.params.precision,
             "rows": len(run.train.rows),
             "packs": len(run.train),
             "steps": position.step,

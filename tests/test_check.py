@@ -32,13 +32,15 @@ def test_parameters_are_those_that_the_default_build_trained() -> None:
 
 def test_memory_of_the_default_build_is_near_the_measured_peak(tmp_path: Path) -> None:
     params = load_params(ROOT / "params.yaml")
+    params = replace(params, train=replace(params.train, precision="bf16"))
     needs = estimate(tmp_path, params, smollm2(), raw_bytes=300_000)
     assert needs.memory_bytes == pytest.approx(4_131_316 * 1024, rel=0.1)
 
 
 def test_memory_follows_the_params() -> None:
     params = load_params(ROOT / "params.yaml")
-    train, shapes = params.train, smollm2()
+    train, shapes = replace(params.train, precision="bf16"), smollm2()
+    params = replace(params, train=train)
     full = replace(train, lora=None)
     parameters = shapes.parameters
     assert weight_bytes(parameters, parameters, full) == 22 * parameters

@@ -13,6 +13,7 @@ from test_train import new_run, tokenized  # noqa: F401, the fixture of tokenize
 from sftlib.clean.source import Job, clean_source
 from sftlib.core.errors import SftError
 from sftlib.core.params import Curate, Params, Shares, Times, load_params
+from sftlib.core.processor import has_bf16
 from sftlib.core.records import Chat, Labeled, Message, Record, content_id, record_to_json
 from sftlib.curate.deal import deal
 from sftlib.curate.decontaminate import Leak, find_contaminated
@@ -25,7 +26,7 @@ from sftlib.report.card import model_card
 from sftlib.score.exam import read_tokenizer
 from sftlib.score.generation import choose_questions, generate_answers
 from sftlib.train.batches import PackedSplit
-from sftlib.train.device import prepare_device
+from sftlib.train.device import autocast, prepare_device, settled
 from sftlib.train.loop import fit
 from sftlib.train.model import load_model
 
@@ -217,6 +218,28 @@ def test_threads_and_device() -> None:
     else:
         with pytest.raises(SftError, match=r"train\.device: cuda, but torch sees no GPU"):
             prepare_device(replace(PARAMS.train, device="cuda"))
+
+
+def test_precision_is_what_the_device_computes(tmp_path: Path) -> None:
+    import torch
+
+    cpuinfo = {
+        "x86": "flags\t: sse avx512_bf16",
+        "arm": "Features\t: fp bf16",
+        "old": "flags: avx2",
+    }
+    for name, text in cpuinfo.items():
+        (tmp_path / name).write_text(f"processor\t: 0\n{text}\n")
+    found = {name: has_bf16(tmp_path / name) for name in [*cpuinfo, "absent"]}
+    assert found == {"x86": True, "arm": True, "old": False, "absent": False}
+    cpu, auto = torch.device("cpu"), replace(PARAMS.train, precision="auto")
+    assert settled(auto, cpu).precision == ("bf16" if has_bf16() else "fp32")
+    assert settled(replace(auto, precision="bf16"), cpu).precision == "bf16"
+    types = [autocast(cpu, replace(auto, precision=p)) for p in ("bf16", "fp32")]
+    assert [(t._enabled, t.fast_dtype) for t in types] == [
+        (True, torch.bfloat16),
+        (False, torch.float32),
+    ]
 
 
 def test_samples_and_their_length(tiny_model: Path, tokenized: Path) -> None:  # noqa: F811

@@ -147,6 +147,17 @@ def test_earlier_params_come_from_the_run_cache(clone: Path) -> None:
     assert repro(clone, "split") == []
 
 
+@pytest.mark.slow
+def test_a_former_model_comes_from_the_run_cache(clone: Path) -> None:
+    former = tree_hash(clone / "models/tuned"), tree_hash(clone / "plots")
+    rebuilt = ["compose", "tokenize", "train", "evaluate", "release"]
+    change_params(clone, tokenize={"tokens_per_pack": 1024})
+    assert repro(clone) == rebuilt
+    change_params(clone, tokenize={"tokens_per_pack": 512})
+    assert repro(clone) == []
+    assert (tree_hash(clone / "models/tuned"), tree_hash(clone / "plots")) == former
+
+
 def test_worker_count_hash_seed_time_zone_and_folder_change_no_byte(
     clone: Path, built: Path
 ) -> None:
@@ -229,7 +240,12 @@ def test_plots_have_data(built: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert "errors" not in shown
-    assert set(shown["data"]) == {"training loss", "validation loss", "learning rate", "lengths"}
+    assert set(shown["data"]) == {
+        "learning rate",
+        "plots/lengths.csv",
+        "plots/train_loss.csv",
+        "plots/validation_loss.csv",
+    }
     for plot in shown["data"].values():
         assert len(plot[0]["content"]["data"]["values"]) > 1
 

@@ -125,9 +125,7 @@ def test_make_recipe(clone: Path) -> None:
     make = ["make", "-o", f"{venv}/installed", f"VENV={venv}", "recipe"]
     done = run([*make, "NAME=same"], clone)
     assert done.returncode == 0, done.stderr
-    # The cache is shared. DVC's run cache knows no stage with plots outside its cache.
-    lines = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
-    assert lines == ["Running stage 'tokenize':", "Running stage 'train':"]
+    assert "Running stage" not in done.stdout  # the cache is shared
     assert (clone / ".sft/recipes/same/models/final/model.safetensors").is_file()
     assert git(clone, "status", "--porcelain") == ""
     wrong = run([*make, "NAME=sam"], clone)

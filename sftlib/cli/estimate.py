@@ -6,13 +6,14 @@ it is.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sftlib.core.params import Params, Train
+from sftlib.core.processor import has_bf16
 from sftlib.core.state import state_folder
 
 # The interpreter with torch and transformers, measured with a model of 50 kB.
@@ -70,6 +71,7 @@ def read_shapes(folder: Path) -> Shapes | None:
 
 
 def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Estimate:
+    params = replace(params, train=settled(params.train))
     train = params.train
     trained = shapes.parameters
     if train.lora is not None:
@@ -86,6 +88,13 @@ def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Esti
     work = tokens * train.epochs
     seconds = None if speed is None else work / speed
     return Estimate(shapes.parameters, trained, memory, disk, work, speed, seconds)
+
+
+def settled(train: Train) -> Train:
+    """`train` with its precision settled for this machine's CPU, without asking torch."""
+    if train.precision != "auto":
+        return train
+    return replace(train, precision="bf16" if has_bf16() else "fp32")
 
 
 def weight_bytes(parameters: int, trained: int, train: Train) -> int:

@@ -202,7 +202,7 @@ class Train:
     device: Literal["auto", "cpu", "cuda"]
     threads: Positive
     seed: Annotated[int, Bounds(0)]
-    precision: Literal["bf16", "fp32"]
+    precision: Literal["auto", "bf16", "fp32"]
     lora: Lora | None
     epochs: Positive
     packs_per_step: Positive

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from sftlib.core.labels import LabelSet, read_labels
 from sftlib.core.params import Evaluate, Train
 from sftlib.train.batches import PackedSplit
+from sftlib.train.device import dtype_of
 from sftlib.train.heads import Head
 from sftlib.train.model import load_model
 
@@ -35,7 +36,7 @@ class Exam:
         return read_labels(self.tokenized)
 
     def model(self, name: str) -> PreTrainedModel:
-        dtype = torch.bfloat16 if self.train.precision == "bf16" else torch.float32
+        dtype = dtype_of(self.train)
         labels = self.labels()
         return load_model(self.models / name, dtype, self.device, head=self.head, labels=labels)
 

@@ -1,11 +1,15 @@
 """Where training runs, and what makes it repeat to the bit there."""
 
 import os
+from dataclasses import replace
 
 import torch
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
+from sftlib.core.processor import has_bf16
+
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def prepare_device(train: Train) -> torch.device:
@@ -26,6 +30,19 @@ def prepare_device(train: Train) -> torch.device:
     return torch.device("cuda" if use_cuda else "cpu")
 
 
+def settled(train: Train, device: torch.device) -> Train:
+    """`train` with its precision settled for the device: auto is bf16 where it computes that."""
+    if train.precision != "auto":
+        return train
+    fast = torch.cuda.is_bf16_supported(False) if device.type == "cuda" else has_bf16()
+    return replace(train, precision="bf16" if fast else "fp32")
+
+
+def dtype_of(train: Train) -> torch.dtype:
+    """The type of `train.precision`, which is settled."""
+    return DTYPES[train.precision]
+
+
 def describe(device: torch.device) -> str:
     """The device as it stands in the metrics."""
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"
@@ -33,4 +50,5 @@ def describe(device: torch.device) -> str:
 
 def autocast(device: torch.device, train: Train) -> torch.autocast:
     """The context in which matrices are multiplied in `train.precision`."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=train.precision == "bf16")
+    dtype = dtype_of(train)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

@@ -14,6 +14,7 @@ from sftlib.core.errors import DataError, UsageError
 from sftlib.core.labels import TAGS, LabelSet
 from sftlib.core.params import Train
 from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
+from sftlib.train.device import dtype_of
 from sftlib.train.failures import explained_weights
 from sftlib.train.heads import CHAT, Head
 
@@ -112,7 +113,7 @@ class Trainee:
         head: Head = CHAT,
         labels: LabelSet | None = None,
     ) -> None:
-        frozen = torch.bfloat16 if train.lora and train.precision == "bf16" else torch.float32
+        frozen = dtype_of(train) if train.lora else torch.float32
         quantized = quantization(train.lora, device)
         self.model = load_model(
             folder, frozen, device, None, train.dropout, head, labels, quantized
@@ -126,7 +127,7 @@ class Trainee:
         freeze(self.model, train.freeze or ())
         if train.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        self.saved_dtype = torch.bfloat16 if train.precision == "bf16" else torch.float32
+        self.saved_dtype = dtype_of(train)
 
     @property
     def trained(self) -> dict[str, torch.nn.Parameter]:
