@@ -1,12 +1,11 @@
-"""models/tuned, models/base, metrics -> models/final: weights, tokenizer and model card."""
+"""models/tuned, models/base, data/report -> models/final: weights, tokenizer and model card."""
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
 
 from sftlib.core.stage import Stage, run_stage
 from sftlib.report.card import model_card
+from sftlib.report.facts import FIGURES_FILE
 
 MODEL_CONFIGS = ("config.json", "generation_config.json")
 
@@ -21,16 +20,9 @@ def main(stage: Stage) -> None:
         is_wanted = ".safetensors" not in file.name and file.name not in left_out
         if file.is_file() and is_wanted and not (final / file.name).exists():
             shutil.copy(file, final / file.name)
-    folder = stage.root / "metrics"
-    metrics: dict[str, Any] = {
-        n: read(folder / f"{n}.json") for n in ("curate", "split", "evaluate")
-    }
-    metrics["clean"] = {name: read(folder / f"clean/{name}.json") for name in stage.params.sources}
-    (final / "README.md").write_text(model_card(stage.params, metrics), encoding="utf-8")
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    figures = json.loads((stage.root / FIGURES_FILE).read_text(encoding="utf-8"))
+    card = model_card(stage.params, figures["metrics"])
+    (final / "README.md").write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def repro(project: Path, *arguments: str) -> list[str]:
     return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
 
 
-LATE = ["curate", "split", "compose", "tokenize", "train", "evaluate", "release"]
+LATE = ["curate", "split", "compose", "tokenize", "train", "evaluate", "report", "release"]
 
 
 @pytest.fixture(scope="session")

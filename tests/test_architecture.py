@@ -19,10 +19,11 @@ LAYERS = {
     "compose": {"core", "encode", "train"},
     "train": {"core"},
     "score": {"core", "train"},
-    "report": {"core"},
-    "cli": {"core", "console", "clean", "report", "score", "train"},
+    "report": {"core", "clean"},
+    "page": {"core", "console"},
+    "cli": {"core", "console", "clean", "page", "report", "score", "train"},
 }
-WITHOUT_TORCH = ("core", "console", "fetch", "clean", "curate", "encode", "report", "cli")
+WITHOUT_TORCH = ("core", "console", "fetch", "clean", "curate", "encode", "report", "page", "cli")
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import questions, repro, run, write_rows
 
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 
 pytestmark = pytest.mark.slow
 

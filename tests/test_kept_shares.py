@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, change_params, run, write_rows
 
-from sftlib.cli.stats import collect_stats
+from sftlib.report.stats import collect_stats
 
 ENGLISH = "The river runs slowly through the green valley and into the sea."
 FRENCH = "La rivière coule lentement à travers la vallée verte jusqu'à la mer."

@@ -63,6 +63,12 @@ def test_one_class() -> None:
     low, high = metrics["tuned"]["macro_f1_interval"]
     assert low < metrics["tuned"]["macro_f1"] < high
     assert metrics["by_source"]["x"]["rows"] == 30
+    half = found.gold[::2], found.chosen[::2]
+    assert metrics["by_source"]["x"]["tuned"]["macro_f1"] == pytest.approx(
+        f1_score(*half, average="macro")
+    )
+    low, high = metrics["by_source"]["x"]["improvement"]["macro_f1_interval"]
+    assert low < metrics["by_source"]["x"]["improvement"]["macro_f1"] < high
     assert metrics["improvement"]["verdict"] == "better"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, change_params, commit_all, git, new_project, repro, run, write_rows
+from selectolax.lexbor import LexborHTMLParser
 from test_pipeline import metrics
 from test_tasks import tiny_bert  # noqa: F401, a fixture
 
@@ -79,7 +80,7 @@ def test_a_task_through_the_whole_graph(
     change_params(made, task_=task, sources_={"a": entry})
     if task == "seq2seq":
         change_params(made, base_=NEW_T5)
-    assert repro(made)[-5:] == ["compose", "tokenize", "train", "evaluate", "release"]
+    assert repro(made)[-5:] == ["tokenize", "train", "evaluate", "report", "release"]
     found = metrics(made, "evaluate")
     assert found["improvement"]["verdict"] == "better"
     assert found["improvement"][main] > 0
@@ -89,6 +90,13 @@ def test_a_task_through_the_whole_graph(
     shown = run(["python", "-m", "sftlib.cli", "summary"], made, COLUMNS="100")
     assert shown.returncode == 0, shown.stderr
     assert main in shown.stdout
+    written = run(["python", "-m", "sftlib.cli", "report"], made)
+    assert written.returncode == 0, written.stderr
+    page = LexborHTMLParser((made / "reports/index.html").read_text())
+    assert not page.css(".absent:lexbor-contains('Not built')")
+    assert bool(page.css(".confusion td")) == (task != "seq2seq")
+    assert bool(page.css(".tokens .learned")) == (task != "classify")
+    assert page.css_first("#samples details") is not None
     answers(task, made / "models/final")
 
 

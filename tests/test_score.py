@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sftlib.score.compare import Result, compare
+from sftlib.score.compare import Result, compare, row_lines
+from sftlib.score.generation import Question
 from sftlib.score.intervals import interval, resampled_means
 from sftlib.score.losses import RowLoss
 from sftlib.score.text import text_scores
@@ -32,6 +33,23 @@ def test_losses_are_per_label_and_slices_by_source_and_length() -> None:
         "name": "over 64 tokens",
         "loss": pytest.approx(200 / 90),
     }
+    gain = found["by_source"]["b"]["improvement"]
+    assert gain["loss"] == pytest.approx(-10 / 110)
+    low, high = gain["loss_interval"]
+    assert (low, high) == (pytest.approx(-20 / 90), pytest.approx(10 / 20))
+    assert gain["verdict"] == "not told apart"
+
+
+def test_rows_that_were_asked_carry_their_answers() -> None:
+    found = {
+        name: Result(result.losses, [f"{name} says"])
+        for name, result in results([20, 40], [10, 30], [10, 20]).items()
+    }
+    lines = list(row_lines(["x", "y"], ["a", "b"], [Question(1, [], "Who?", "Ann")], found))
+    assert "answers" not in lines[0]
+    assert lines[1]["answers"] == {
+        "prompt": "Who?", "reference": "Ann", "base": "base says", "tuned": "tuned says",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from conftest import run
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from sftlib.cli.masks import Run, Token, learned, runs_of, tokens_of
+from sftlib.cli.masks import Run, runs_of
 from sftlib.cli.show import coloured, marked
+from sftlib.report.tokens import Token, learned, tokens_of
 
 slow = pytest.mark.slow
 

@@ -99,7 +99,7 @@ def test_a_grid_with_a_trial_that_fails(clone: Path) -> None:
     assert best["value"] < second["value"]
     assert (failed["value"], failed["params"]) == (None, {"train.lr": 1e30})
     assert failed["error"] in log
-    assert set(stages_run(clone)) <= {"train", "evaluate", "release"}
+    assert set(stages_run(clone)) <= {"train", "evaluate", "report", "release"}
     listed = run(["dvc", "exp", "list", "--name-only"], clone).stdout.split()
     assert sorted(listed) == sorted([best["experiment"], second["experiment"]])
 

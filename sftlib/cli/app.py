@@ -7,6 +7,7 @@ import typer
 
 from sftlib.cli.check import print_check
 from sftlib.cli.compare import print_compare
+from sftlib.cli.report import write_page
 from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.space import parse_space
 from sftlib.cli.stats import print_stats
@@ -32,6 +33,12 @@ def sft() -> None:
 def summary() -> None:
     """Show where rows and time went, and base against tuned model."""
     exit_on_error(print_summary)
+
+
+@app.command()
+def report() -> None:
+    """Write reports/index.html: one page on data, training and results, which needs no network."""
+    exit_on_error(write_page)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sftlib.cli.estimate import Estimate, estimate, read_shapes
 from sftlib.cli.space import params_with, parse_settings
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 from sftlib.core.environment import check_environment
 from sftlib.core.errors import DataError
 from sftlib.core.fingerprint import files_below

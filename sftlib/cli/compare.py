@@ -10,8 +10,8 @@ from rich.table import Table
 
 from sftlib.cli.fates import Change, compare_data, totals
 from sftlib.cli.revision import WORKSPACE, Revision
-from sftlib.cli.terminal import printable
 from sftlib.cli.verdict import MIN_ROWS, compare_metrics
+from sftlib.console.printable import printable
 
 
 def print_compare(names: list[str], as_json: bool) -> None:

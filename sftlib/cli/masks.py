@@ -1,23 +1,12 @@
-"""Rows and packs of data/tokenized as text: which tokens are learned, and which are shared."""
+"""Rows and packs of data/tokenized: where a row is, and which tokens of a pack are shared."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sftlib.core.errors import UsageError
-from sftlib.core.labels import NO_LOSS
 from sftlib.core.splits import SPLITS
 from sftlib.train.prefixes import Segment, lay_out
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token, or several that only together make a character."""
-
-    ids: tuple[int, ...]
-    text: str
-    learned: bool
 
 
 @dataclass(frozen=True)
@@ -29,12 +18,6 @@ class Run:
     depth: int
     rows: list[int]
     text: str
-
-
-def open_tokenizer(root: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(root / "models/base/tokenizer.json"))
 
 
 def open_split(root: Path, split: str) -> Any:
@@ -57,29 +40,6 @@ def find_row(root: Path, id: str) -> tuple[str, dict[str, Any]]:
         if id in ids:
             return split, rows[ids.index(id)]
     raise UsageError(f"row {id} is in no split: `sft why {id}` tells what became of it")
-
-
-def learned(row: dict[str, Any]) -> list[bool]:
-    """For each token whether it is learned: labels stand one place before their token."""
-    return [False, *(label != NO_LOSS for label in row["labels"][:-1])]
-
-
-def tokens_of(tokenizer: Any, ids: Iterable[int], marks: Iterable[bool]) -> list[Token]:
-    """The text of each token; a character that several make up stands at the last of them."""
-    from tokenizers.decoders import DecodeStream
-
-    stream, waiting, found = DecodeStream(skip_special_tokens=False), [], []
-    mark = False
-    for id, mark in zip(ids, marks, strict=True):
-        waiting.append(id)
-        text = stream.step(tokenizer, id)
-        if text is not None:
-            found.append(Token(tuple(waiting), text, mark))
-            waiting = []
-    if waiting:
-        text = tokenizer.decode(waiting, skip_special_tokens=False)
-        found.append(Token(tuple(waiting), text, mark))
-    return found
 
 
 def pack_rows(rows: Any, number: int) -> list[dict[str, Any]]:

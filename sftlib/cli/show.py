@@ -12,17 +12,14 @@ from rich.text import Text
 from sftlib.cli.life import cleaned_lives
 from sftlib.cli.masks import (
     Run,
-    Token,
     find_row,
-    learned,
     open_split,
-    open_tokenizer,
     pack_rows,
     runs_of,
-    tokens_of,
 )
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 from sftlib.core.errors import UsageError
+from sftlib.report.tokens import Token, learned, open_tokenizer, tokens_of
 
 # Neighbouring tokens in turn, so that their bounds are seen.
 STYLES = {True: ("black on green", "black on bright_green"), False: ("dim", "")}

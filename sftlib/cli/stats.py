@@ -7,9 +7,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from sftlib.cli.terminal import printable
-from sftlib.core.errors import UsageError
+from sftlib.console.printable import printable
 from sftlib.core.splits import SPLITS
+from sftlib.report.stats import collect_stats
 
 
 def print_stats(as_json: bool) -> None:
@@ -41,41 +41,3 @@ def languages_table(stats: dict[str, dict[str, Any]]) -> Table:
         for code, (rows, kept) in found["languages"].items():
             table.add_row(printable(source), code, str(rows), str(kept), f"{kept / rows:.1%}")
     return table
-
-
-def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
-    """Source -> rows at each stage, what was dropped by reason over all stages, and languages.
-
-    A language has [rows, rows that were left when they were cleaned].
-    """
-    if not (metrics / "split.json").is_file():
-        raise UsageError("metrics/split.json is missing: build with `dvc repro split` first")
-    curate, split = (read(metrics / f"{stage}.json") for stage in ("curate", "split"))
-    stats = {}
-    for file in sorted((metrics / "clean").glob("*.json")):
-        source, clean = file.stem, read(file)
-        curated = curate["by_source"].get(source, {"kept": 0, "dropped": {}})
-        later = split["dropped_by_source"].get(source, {})
-        splits = {name: split["by_source"][name].get(source, 0) for name in SPLITS}
-        stats[source] = {
-            "rows": clean["rows_in"],
-            "cleaned": clean["kept"],
-            "curated": curated["kept"],
-            "kept_share": round(sum(splits.values()) / clean["rows_in"], 4),
-            "splits": splits,
-            "languages": languages(clean),
-            "dropped": {**clean["dropped"], **curated["dropped"], **later},
-        }
-    return stats
-
-
-def languages(clean: dict[str, Any]) -> dict[str, list[int]]:
-    kept, dropped = clean.get("languages", {}), clean.get("languages_dropped", {})
-    return {
-        code: [kept.get(code, 0) + dropped.get(code, 0), kept.get(code, 0)]
-        for code in sorted({*kept, *dropped})
-    }
-
-
-def read(path: Path) -> Any:
-    return orjson.loads(path.read_bytes())

@@ -16,7 +16,7 @@ from rich.table import Table
 from sftlib.cli.experiment import TrialError, check_metric, run_experiment
 from sftlib.cli.space import Choice, Value, check_space, draw, params_with
 from sftlib.cli.study import Search, finished, open_study, trials_left
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 from sftlib.core.errors import DataError, UsageError
 from sftlib.core.state import locked
 

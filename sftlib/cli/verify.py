@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 
 from sftlib.cli.claims import MISSING, UNBUILT, Claim, claims_of_repository, shown_path
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 from sftlib.core.errors import DataError
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sftlib.cli.life import Life, find_lives
 from sftlib.cli.raw import Edit
-from sftlib.cli.terminal import printable
+from sftlib.console.printable import printable
 from sftlib.core.errors import UsageError
 from sftlib.core.params import load_params
 from sftlib.core.records import record_from_json, record_text

@@ -1,1 +1,1 @@
-"""What is written for people: the model card."""
+"""What a build did, as facts, and the model card that is made from them."""

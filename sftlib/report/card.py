@@ -30,7 +30,7 @@ USES = {
 def model_card(params: Params, metrics: dict[str, Any]) -> str:
     """Markdown with the front matter that model hubs read.
 
-    metrics: the metrics files by stage; `clean` by source.
+    metrics: of the facts; the metrics files by stage, `clean` by source.
     """
     built = {k: v for k, v in asdict(params).items() if k != "run"}
     parts = [

@@ -19,6 +19,6 @@ def score_answers(exam: Exam) -> Outcome:
     ids, sources = list(test.rows["id"]), list(test.rows["source"])
     return Outcome(
         compare(sources, questions, results),
-        row_lines(ids, sources, results),
+        row_lines(ids, sources, questions, results),
         {"samples.txt": samples_text(ids, sources, questions, results)},
     )

@@ -23,6 +23,10 @@ class Result:
     losses: list[RowLoss]
     answers: list[str]
 
+    def of_rows(self, rows: list[int]) -> "Result":
+        """The losses of these rows alone."""
+        return Result([self.losses[row] for row in rows], [])
+
 
 def compare(
     sources: list[str], questions: list[Question], results: dict[str, Result]
@@ -41,11 +45,13 @@ def compare(
 
 
 def by(names: list[str], questions: list[Question], results: dict[str, Result]) -> dict[str, Any]:
-    """The scores of each slice; `names[row]` is that of a row's slice."""
-    return {
-        name: scores({row for row, n in enumerate(names) if n == name}, questions, results)
-        for name in sorted(set(names))
-    }
+    """The scores of each slice and what they gained; `names[row]` is that of a row's slice."""
+    blocks = {}
+    for name in sorted(set(names)):
+        rows = [row for row, n in enumerate(names) if n == name]
+        gained = improvement({of: one.of_rows(rows) for of, one in results.items()})
+        blocks[name] = {**scores(set(rows), questions, results), "improvement": gained}
+    return blocks
 
 
 def length_class(labels: int) -> str:
@@ -93,16 +99,25 @@ def scores(rows: set[int], questions: list[Question], results: dict[str, Result]
 
 
 def row_lines(
-    ids: list[str], sources: list[str], results: dict[str, Result]
+    ids: list[str], sources: list[str], questions: list[Question], results: dict[str, Result]
 ) -> Iterator[dict[str, Any]]:
-    """One object per row with the sums of both models, for paired comparisons."""
+    """One object per row with the sums of both models, for paired comparisons, and its answers."""
+    asked = {question.row: number for number, question in enumerate(questions)}
     for row, (id, source) in enumerate(zip(ids, sources, strict=True)):
         line: dict[str, Any] = {"id": id, "source": source}
         for name, result in results.items():
             found = result.losses[row]
             line["labels"] = found.labels
             line[name] = {"loss_sum": found.loss_sum, "correct": found.correct}
+        if row in asked:
+            line["answers"] = answers_to(questions[asked[row]], asked[row], results)
         yield line
+
+
+def answers_to(question: Question, number: int, results: dict[str, Result]) -> dict[str, str]:
+    """What was asked, what stands in the data, and what each model says."""
+    said = {name: result.answers[number] for name, result in results.items()}
+    return {"prompt": question.prompt, "reference": question.reference, **said}
 
 
 def samples_text(

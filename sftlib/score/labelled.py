@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def compare(sources: list[str], said: Said) -> dict[str, Any]:
         "rows": len(tuned.sums),
         "labels": len(said.predictions["tuned"].labels),
         **{name: scores(said, name) for name in MODELS},
-        "improvement": improvement(said),
+        "improvement": improvement(*(said.sheets[name] for name in MODELS)),
         "by_source": by_source(sources, said),
     }
     if tuned.counts is not None:
@@ -78,9 +78,8 @@ def scores(said: Said, name: str) -> dict[str, Any]:
     return metrics | {f"{sheet.main}_interval": low_high}
 
 
-def improvement(said: Said) -> dict[str, Any]:
+def improvement(before: Sheet, after: Sheet) -> dict[str, Any]:
     """By how much the main metric of the tuned model is better, its interval, and a verdict."""
-    before, after = (said.sheets[name] for name in MODELS)
     main, sign = after.main, -1.0 if after.main == "mse" else 1.0
 
     def gain(first: Any, second: Any) -> Any:
@@ -96,6 +95,7 @@ def improvement(said: Said) -> dict[str, Any]:
 
 
 def by_source(sources: list[str], said: Said) -> dict[str, Any]:
+    """The metrics of each source, and by how much tuned is better there."""
     blocks: dict[str, Any] = {}
     for source in sorted(set(sources)):
         mask = np.array([name == source for name in sources])
@@ -103,6 +103,9 @@ def by_source(sources: list[str], said: Said) -> dict[str, Any]:
             name: plain(sheet.read(sheet.sums[mask].sum(axis=0)))
             for name, sheet in said.sheets.items()
         }
+        blocks[source]["improvement"] = improvement(
+            *(replace(said.sheets[name], sums=said.sheets[name].sums[mask]) for name in MODELS)
+        )
     return blocks
 
 

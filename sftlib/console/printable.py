@@ -2,6 +2,9 @@
 
 import unicodedata
 
+# Categories of control and format characters, and of separators of lines and paragraphs.
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
 
 def printable(text: str) -> str:
     """`text` with control characters, which could move the cursor or recolour, as escapes.
@@ -15,7 +18,7 @@ def printable(text: str) -> str:
 
 
 def is_safe(character: str) -> bool:
-    return character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
+    return character == "\n" or unicodedata.category(character) not in UNSEEN
 
 
 def escape(character: str) -> str:

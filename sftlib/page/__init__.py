@@ -1,0 +1,1 @@
+"""The page of a build: templates, and drawings made of SVG elements."""
