@@ -131,7 +131,26 @@ def tune(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Take the mean over this many folds of the data.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Experiments that run at once.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Experiments that run at once; or start the command twice.")
+    ] = 1,
+    prune: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Once N trials have ended, stop one whose validation loss is worse than their "
+            "median. Off by default.",
+        ),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Holds the trials, on a disk that all clones of a search share. "
+            "[default: .sft/tune/NAME/journal.log]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of values.")] = 1,
     apply: Annotated[bool, typer.Option(help="Bring the best into the working directory.")] = False,
     json: Json = False,
@@ -140,7 +159,7 @@ def tune(
 
     def search() -> None:
         space, root = parse_space(choices), Path.cwd()
-        wanted = Search(root, name, metric, space, trials, sampler, maximize, folds, workers, seed)
-        print_tune(wanted, apply, json)
+        how = (trials, sampler, maximize, folds, workers, seed, prune, journal)
+        print_tune(Search(root, name, metric, space, *how), apply, json)
 
     exit_on_error(search)
