@@ -7,6 +7,7 @@ import typer
 
 from sftlib.cli.check import print_check
 from sftlib.cli.compare import print_compare
+from sftlib.cli.new import Wish, parse_columns, print_new
 from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.space import parse_space
 from sftlib.cli.stats import print_stats
@@ -163,3 +164,29 @@ def tune(
         print_tune(Search(root, name, metric, space, *how), apply, json)
 
     exit_on_error(search)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
+    data: Annotated[
+        Path, typer.Option(metavar="FILE", help="Rows to learn from: a file, or a folder of them.")
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="Of recipes/, or default: the params of this repository.")
+    ] = "default",
+    form: Annotated[
+        str, typer.Option("--format", help="Of the data; see docs/formats.md.")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OURS=THEIRS", help="A field that has another name in the data."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(help="Of the data; it stands on the model card.")
+    ] = "unknown",
+) -> None:
+    """Make a project of one's own from a recipe and a data file; see docs/your-own-project.md."""
+    exit_on_error(
+        lambda: print_new(Wish(folder, recipe, data, form, parse_columns(column or []), licence))
+    )

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sftlib.cli.experiment import setting
 from sftlib.cli.space import Choice, Range, Value
 from sftlib.cli.study import Search, listed, outcome, result
 from sftlib.cli.svg import Point, bar, cross, dot, line, picture, text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, LEFT, RIGHT = 960.0, 90.0, 60.0
 HISTORY, ROW, COORDINATES = 220.0, 24.0, 260.0
-INK, FAINT, GOOD, BAD = "#333333", "#cccccc", (20, 60, 140), (215, 220, 230)
+INK, FAILED, GOOD, BAD = "#333333", "#b00020", (20, 60, 140), (215, 220, 230)
 
 
 def draw_study(search: Search, study: Study) -> str:
@@ -33,7 +34,7 @@ def draw_study(search: Search, study: Study) -> str:
         elements += importances(search, study, top)
         top += ROW * len(search.space) + 60
         elements += coordinates(search, worst_first, top)
-        top += COORDINATES + 60
+        top += COORDINATES + 30
     return picture(WIDTH, top, title, elements)
 
 
@@ -69,7 +70,7 @@ def history(
             last_loss = trial.value if trial.value is not None else high
             elements.append(dot(at(trial.number, last_loss), INK, hollow=True))
         elif outcome(trial) == "failed":
-            elements.append(cross((at(trial.number, low)[0], top), "#b00020"))
+            elements.append(cross((at(trial.number, low)[0], top), FAILED))
     return elements
 
 
@@ -98,8 +99,8 @@ def coordinates(search: Search, worst_first: list[FrozenTrial], top: float) -> l
     """A line for each result through its values; the darker the better."""
     low, high = span(worst_first)
     names = [*search.space, search.metric]
-    gap = (WIDTH - 2 * LEFT - RIGHT) / (len(names) - 1)
-    bottom = top + 30 + COORDINATES - 30
+    gap = (WIDTH - LEFT - 2 * RIGHT) / (len(names) - 1)
+    bottom = top + COORDINATES
 
     def height(share: float) -> float:
         return bottom - (COORDINATES - 30) * share
@@ -114,12 +115,9 @@ def coordinates(search: Search, worst_first: list[FrozenTrial], top: float) -> l
         x = LEFT + gap * number
         elements.append(line([(x, height(0)), (x, height(1))], INK))
         elements.append(text((x, top + 14), name, "middle"))
-        if name == search.metric:
-            elements += ticks(low, high, lambda value: height((value - low) / (high - low)), x, 3)
-        else:
-            choices = search.space[name]
-            for value in choices.edges():
-                elements.append(text((x + 6, height(place(choices, value)) + 4), label(value)))
+        choices = search.space.get(name, Range("float", low, high))
+        for value in choices.edges():
+            elements += marked((x + 6, height(place(choices, value)) + 4), label(value))
     return elements
 
 
@@ -144,13 +142,11 @@ def span(results: list[FrozenTrial]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def ticks(
-    low: float, high: float, y: Callable[[float], float], x: float, count: int = 4
-) -> list[str]:
+def ticks(low: float, high: float, y: Callable[[float], float], x: float) -> list[str]:
     """Values left of an axis at `x`, with a short mark."""
     elements = []
-    for number in range(count):
-        value = low + (high - low) * number / (count - 1)
+    for number in range(4):
+        value = low + (high - low) * number / 3
         elements.append(text((x - 10, y(value) + 4), f"{value:.4g}", "end"))
         elements.append(line([(x - 6, y(value)), (x, y(value))], INK))
     return elements
@@ -164,8 +160,14 @@ def steps(points: list[Point]) -> list[Point]:
     return corners
 
 
+def marked(at: Point, content: str) -> list[str]:
+    """A text that stays readable over lines."""
+    x, y = at
+    return [bar((x - 2, y - 11), 7.5 * len(content) + 4, 14, "white"), text(at, content)]
+
+
 def label(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else setting("", value).strip("='")
 
 
 def colour(share: float) -> str:

@@ -1,0 +1,215 @@
+"""`sft new`: a project of one's own, from a recipe and a data file."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from sftlib.clean.formats import FORMATS, content_suffix
+from sftlib.clean.source import Job, cleaned, resolve
+from sftlib.clean.streams import COMPRESSED
+from sftlib.cli.check import size_of
+from sftlib.cli.recipe import compose_params, recipe_file, recipes
+from sftlib.cli.terminal import printable
+from sftlib.core.config import suggestion
+from sftlib.core.errors import DataError, UsageError
+from sftlib.core.params import Params, Source, load_params
+from sftlib.core.records import Labeled, Record, Tagged, record_from_json
+from sftlib.core.tally import Drop
+
+UPSTREAM = "upstream"
+# Data from this size on are tracked by DVC: git keeps every version of a file for ever.
+LARGE_BYTES = 5_000_000
+# Rows that are read to see that the format and the task fit.
+ROWS = 50
+# What the build of other data left behind, and that data.
+OTHER = ("dvc.lock", "metrics", "plots", "data/raw")
+# What builds write: where a later version changed it too, a merge keeps one's own.
+OWN = "".join(f"{path} merge=ours\n" for path in ("dvc.lock", "metrics/**", "plots/**"))
+# Tasks that take rows of one kind only, and what the others lack.
+NEEDS = {"classify": (Labeled, "label"), "tag": (Tagged, "tag for each word")}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted: where, from which recipe, of which data; format `auto` is found out."""
+
+    folder: Path
+    recipe: str
+    data: Path
+    format: Any
+    columns: dict[str, str] | None
+    licence: str
+
+
+def print_new(wish: Wish) -> None:
+    """Make the project, whole or not at all, and print what to do next.
+
+    Raises `UsageError` or `DataError` for a folder, a recipe or data that do not fit.
+    """
+    root = Path.cwd()
+    params = load_params(recipe_file(root, wish.recipe))
+    check_place(wish, root)
+    source, record = look(wish, params)
+    check_task(wish, root, params.task, record)
+    folder = wish.folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        project = Path(place) / folder.name
+        fill(project, root, wish, source)
+        branch = command(project, "git", "rev-parse", "--abbrev-ref", "HEAD").stdout.strip()
+        project.rename(folder)  # over an empty folder, too
+    console = Console(markup=False, highlight=False)
+    console.print(printable(next_steps(wish, source, branch)), soft_wrap=True)
+
+
+def parse_columns(texts: list[str]) -> dict[str, str] | None:
+    """Our name of a field -> its name in the data, of OURS=THEIRS."""
+    pairs = [text.partition("=") for text in texts]
+    if not all(ours and theirs for ours, _, theirs in pairs):
+        raise UsageError(f"--column {' '.join(texts)}: write OURS=THEIRS")
+    return {ours: theirs for ours, _, theirs in pairs} or None
+
+
+def check_place(wish: Wish, root: Path) -> None:
+    folder = wish.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty: give a folder that is, or a new one")
+    if folder.absolute().is_relative_to(root):
+        raise UsageError(f"{folder} lies in this repository: give a folder outside of it")
+    if not wish.data.exists():
+        raise UsageError(f"--data {wish.data}: there is no such file or folder")
+    if command(root, "git", "var", "GIT_COMMITTER_IDENT").returncode != 0:
+        raise UsageError(
+            "git does not know who commits: run `git config --global user.name NAME` and "
+            "`git config --global user.email ADDRESS`"
+        )
+
+
+def look(wish: Wish, params: Params) -> tuple[Source, Record]:
+    """The source that the data will be, and its first sound row."""
+    if wish.format not in ("auto", *FORMATS):
+        hint = suggestion(wish.format, FORMATS)
+        raise UsageError(f"--format {wish.format}: none of {', '.join(FORMATS)}{hint}")
+    data = wish.data.absolute()
+    source = Source(data.name, wish.format, wish.licence, columns=wish.columns)
+    try:
+        job = Job(key_of(data), source, params.clean, data.parent, data, data)
+        job, files = resolve(job)
+    except UsageError as error:
+        told = str(error).partition("cannot tell: ")[2].partition("; write")[0]
+        raise UsageError(
+            f"{wish.data}: {told}: give --format, one of {', '.join(FORMATS)}, and "
+            "--column OURS=THEIRS where names differ"
+        ) from None
+    results = [result for _, result, _ in islice(cleaned(job, files[0]), ROWS)]
+    sound = [result for result in results if not isinstance(result, Drop)]
+    drops = [f"{drop.reason}: {drop.detail}" for drop in results if isinstance(drop, Drop)]
+    if not sound:
+        told = drops[0] if drops else "it is empty"
+        raise DataError(f"{wish.data}: no sound row of format {job.source.format}: {told}")
+    path = f"data/raw/{key_of(data)}{suffix_of(data)}"
+    return replace(job.source, path=path), record_from_json(orjson.loads(sound[0][1]))
+
+
+def check_task(wish: Wish, root: Path, task: str, record: Record) -> None:
+    """Raise `UsageError` where the rows lack what is learned; chats are made of any row."""
+    kind, lacking = NEEDS.get(task, (object, ""))
+    if isinstance(record, kind):
+        return
+    tasks = {name: load_params(file).task for name, file in recipes(root).items()}
+    fitting = [
+        name for name, other in tasks.items() if isinstance(record, NEEDS.get(other, (object,))[0])
+    ]
+    raise UsageError(
+        f"--recipe {wish.recipe} is of task {task}, but the rows of {wish.data} have no {lacking}: "
+        f"give other data, or one of the recipes {', '.join(fitting)}"
+    )
+
+
+def fill(project: Path, root: Path, wish: Wish, source: Source) -> None:
+    """Clone the repository, put params and data in place of its own, and commit."""
+    do(root, "git", "clone", "--quiet", "--origin", UPSTREAM, str(root), str(project))
+    origin = command(root, "git", "remote", "get-url", "origin").stdout.strip()
+    for settings in (
+        [] if not origin else ["remote", "set-url", UPSTREAM, origin],
+        ["config", "pull.rebase", "false"],
+        ["config", "merge.ours.driver", "true"],
+        ["rm", "-r", "--quiet", "--ignore-unmatch", *OTHER],
+    ):
+        if settings:
+            do(project, "git", *settings)
+    with (project / ".gitattributes").open("a") as stream:
+        stream.write(OWN)
+    key = key_of(wish.data)
+    text = compose_params(root / "params.yaml", recipe_file(root, wish.recipe), key, source)
+    (project / "params.yaml").write_text(text)
+    load_params(project / "params.yaml")
+    bring(wish.data.absolute(), project, source)
+    do(project, "git", "add", "--all")
+    message = f"Start from recipe {wish.recipe} with {wish.data.name}"
+    do(project, "git", "commit", "--quiet", "--message", message)
+
+
+def bring(data: Path, project: Path, source: Source) -> None:
+    """Copy the data, and what is read along with it, and have git or DVC track it."""
+    target, beside = project / source.path, FORMATS[source.format].beside
+    target.parent.mkdir(parents=True)
+    if data.is_dir():
+        shutil.copytree(data, target)
+    else:
+        shutil.copyfile(data, target)
+    if beside and data.is_file() and beside(data).is_file():
+        shutil.copyfile(beside(data), beside(target))
+    for path in sorted((project / "data/raw").iterdir()):
+        name = str(path.relative_to(project))
+        if size_of(path) < LARGE_BYTES:
+            do(project, "git", "add", "--force", name)
+        else:
+            do(project, sys.executable, "-m", "dvc", "add", "--quiet", name)
+
+
+def key_of(data: Path) -> str:
+    """The name of a source: what stands before the suffix, in letters that names may have."""
+    stem = data.name.removesuffix(suffix_of(data))
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "data"
+
+
+def suffix_of(data: Path) -> str:
+    """The suffix, with that of the compression: x.jsonl.gz -> .jsonl.gz; none of a folder."""
+    if data.is_dir():
+        return ""
+    return content_suffix(data) + (data.suffix if data.suffix in COMPRESSED else "")
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True)
+
+
+def do(folder: Path, *words: str) -> None:
+    """Run a command; raises `DataError` with what it said when it fails."""
+    done = command(folder, *words)
+    if done.returncode != 0:
+        raise DataError(f"`{' '.join(words[:3])}` failed: {done.stderr.strip()}")
+
+
+def next_steps(wish: Wish, source: Source, branch: str) -> str:
+    large = size_of(wish.data) >= LARGE_BYTES
+    lines = [
+        f"{wish.folder} is a project of recipe {wish.recipe} with {wish.data} as {source.path},",
+        f"format {source.format}, licence {source.licence}, tracked by {'DVC' if large else 'git'}.",
+        "",
+        f"    cd {wish.folder}",
+        "    make                            # set up .venv and build",
+        "    python -m sftlib.cli check      # or first see what it will need",
+        f"    git pull {UPSTREAM} {branch}          # later, take up what is new here",
+    ]
+    return "\n".join(lines)
