@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sftlib.cli.check import print_check
+from sftlib.cli.clean import Sweep, print_clean
 from sftlib.cli.compare import print_compare
 from sftlib.cli.new import Wish, parse_columns, print_new
 from sftlib.cli.show import print_pack, print_row
@@ -190,3 +191,26 @@ def new(
     exit_on_error(
         lambda: print_new(Wish(folder, recipe, data, form, parse_columns(column or []), licence))
     )
+
+
+@app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only show.")] = False,
+    days: Annotated[
+        float, typer.Option(min=0, help="Keep state of .sft that is younger than this.")
+    ] = 7,
+    keep: Annotated[
+        Literal["commits", "branches", "workspace"],
+        typer.Option(
+            help="Builds that stay in the cache: of all commits and experiments; of branches, tags "
+            "and experiments; or of the working directory alone.",
+        ),
+    ] = "commits",
+    project: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Another repository that uses the same cache."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show, and with --yes remove, what killed builds left and what no commit refers to."""
+    exit_on_error(lambda: print_clean(Sweep(Path.cwd(), days, keep, project or []), yes, json))

@@ -36,10 +36,10 @@ def driving(folder: Path) -> Iterator[str]:
             lock.unlink()
 
 
-def is_alive(folder: Path, driver: str | None) -> bool:
-    """Whether a driver still holds its lock; yes where the disk cannot tell."""
+def is_locked(lock: Path) -> bool:
+    """Whether a living process holds a lock file; yes where the disk cannot tell."""
     try:
-        handle = os.open(folder / f"{driver}.lock", os.O_RDWR)
+        handle = os.open(lock, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -49,3 +49,8 @@ def is_alive(folder: Path, driver: str | None) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def is_alive(folder: Path, driver: str | None) -> bool:
+    """Whether a driver still works on its search."""
+    return is_locked(folder / f"{driver}.lock")

@@ -202,10 +202,10 @@ def do(folder: Path, *words: str) -> None:
 
 
 def next_steps(wish: Wish, source: Source, branch: str) -> str:
-    large = size_of(wish.data) >= LARGE_BYTES
+    keeper = "DVC" if size_of(wish.data) >= LARGE_BYTES else "git"
     lines = [
         f"{wish.folder} is a project of recipe {wish.recipe} with {wish.data} as {source.path},",
-        f"format {source.format}, licence {source.licence}, tracked by {'DVC' if large else 'git'}.",
+        f"format {source.format}, licence {source.licence}, tracked by {keeper}.",
         "",
         f"    cd {wish.folder}",
         "    make                            # set up .venv and build",

@@ -41,7 +41,7 @@ def recipe_file(root: Path, name: str) -> Path:
     known = recipes(root)
     if name not in known:
         hint = suggestion(name, known)
-        raise UsageError(f"--recipe {name}: no recipe{hint or ''}; there are {', '.join(known)}")
+        raise UsageError(f"--recipe {name} is none of {', '.join(known)}{hint}")
     return known[name]
 
 
