@@ -74,8 +74,9 @@ def print_new(wish: Wish) -> None:
 def parse_columns(texts: list[str]) -> dict[str, str] | None:
     """Our name of a field -> its name in the data, of OURS=THEIRS."""
     pairs = [text.partition("=") for text in texts]
-    if not all(ours and theirs for ours, _, theirs in pairs):
-        raise UsageError(f"--column {' '.join(texts)}: write OURS=THEIRS")
+    for text, (ours, _, theirs) in zip(texts, pairs, strict=True):
+        if not (ours and theirs):
+            raise UsageError(f"--column {text}: write OURS=THEIRS")
     return {ours: theirs for ours, _, theirs in pairs} or None
 
 
@@ -101,15 +102,16 @@ def look(wish: Wish, params: Params) -> tuple[Source, Record]:
         raise UsageError(f"--format {wish.format}: none of {', '.join(FORMATS)}{hint}")
     data = wish.data.absolute()
     source = Source(data.name, wish.format, wish.licence, columns=wish.columns)
+    formats = f"give --format, one of {', '.join(FORMATS)}"
     try:
         job = Job(key_of(data), source, params.clean, data.parent, data, data)
         job, files = resolve(job)
     except UsageError as error:
         told = str(error).partition("cannot tell: ")[2].partition("; write")[0]
-        raise UsageError(
-            f"{wish.data}: {told}: give --format, one of {', '.join(FORMATS)}, and "
-            "--column OURS=THEIRS where names differ"
-        ) from None
+        columns = "and --column OURS=THEIRS where names differ"
+        raise UsageError(f"{wish.data}: {told}: {formats}, {columns}") from None
+    except DataError as error:
+        raise DataError(f"{error}; or {formats}" if wish.format == "auto" else f"{error}") from None
     results = [result for _, result, _ in islice(cleaned(job, files[0]), ROWS)]
     sound = [result for result in results if not isinstance(result, Drop)]
     drops = [f"{drop.reason}: {drop.detail}" for drop in results if isinstance(drop, Drop)]
