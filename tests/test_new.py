@@ -1,12 +1,13 @@
 """`sft new`: a project from a recipe and a data file, and what does not fit."""
 
 import json
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, change_params, commit_all, git, questions, repro, run, write_rows
+from conftest import ROOT, change_params, commit_all, git, questions, run, write_rows
 
 from sftlib.cli.new import Wish, key_of, parse_columns, print_new, suffix_of
 from sftlib.cli.recipe import compose_params, recipes
@@ -104,27 +105,29 @@ def test_large_data_are_tracked_by_dvc_and_columns_are_renamed(
 
 @pytest.mark.slow
 def test_a_project_builds_and_takes_up_what_is_new(built: Path, tmp_path: Path) -> None:
+    """The commands of docs/your-own-project.md."""
+    doc = (ROOT / "docs/your-own-project.md").read_text().splitlines()
+    made, *others = [shlex.split(line) for line in doc if line.startswith("    ")]
     upstream, mine = tmp_path / "upstream", tmp_path / "mine"
     git(tmp_path, "clone", "-q", str(built), "upstream")
     git(upstream, "remote", "remove", "origin")
+    git(upstream, "branch", "-qM", "main")
     write_rows(tmp_path / "mine.jsonl", questions(100, 180))
-    done = sft_new(upstream, str(mine), "--data", str(tmp_path / "mine.jsonl"))
+    done = run(made, upstream, **IDENTITY)
     assert (done.returncode, done.stderr) == (0, "")
     assert git(mine, "remote", "get-url", "upstream") == str(upstream)
     assert git(mine, "log", "-1", "--format=%s") == "Start from recipe default with mine.jsonl"
     assert not (mine / "dvc.lock").exists()
-    assert "clean@mine" in repro(mine)
-    commit_all(mine)
-    metrics = json.loads((mine / "metrics/train.json").read_text())
 
     (upstream / "sftlib/new_room.py").write_text("")
     change_params(upstream, run={"workers": 3})
     (upstream / "metrics/train.json").write_text("{}\n")
     commit_all(upstream)
-    branch = git(upstream, "rev-parse", "--abbrev-ref", "HEAD")
-    assert f"git pull upstream {branch} " in done.stdout
-    git(mine, "pull", "-q", "upstream", branch)
+    for command in others:
+        done = run(command, mine, **IDENTITY)
+        assert done.returncode == 0, (command, done.stderr)
     assert (mine / "sftlib/new_room.py").exists()
-    assert load_params(mine / "params.yaml").run.workers == 3
-    assert list(load_params(mine / "params.yaml").sources) == ["mine"]
-    assert json.loads((mine / "metrics/train.json").read_text()) == metrics
+    params = load_params(mine / "params.yaml")
+    assert (params.run.workers, list(params.sources)) == (3, ["mine"])
+    assert json.loads((mine / "metrics/clean/mine.json").read_text())["kept"] == 80
+    assert json.loads((mine / "metrics/train.json").read_text())["steps"] > 0
