@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, change_params, commit_all, git, questions, run, write_rows
 
-from sftlib.cli.new import Wish, key_of, parse_columns, print_new, suffix_of
+from sftlib.cli.acquaint import Wish, key_of, suffix_of
+from sftlib.cli.new import parse_columns, print_new
 from sftlib.cli.recipe import compose_params, recipes
 from sftlib.core.errors import SftError, UsageError
 from sftlib.core.params import Source, load_params

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from sftlib.cli.acquaint import Wish
 from sftlib.cli.check import print_check
 from sftlib.cli.clean import Sweep, print_clean
 from sftlib.cli.compare import print_compare
-from sftlib.cli.new import Wish, parse_columns, print_new
+from sftlib.cli.new import parse_columns, print_new
 from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.space import parse_space
 from sftlib.cli.stats import print_stats

@@ -1,53 +1,28 @@
 """`sft new`: a project of one's own, from a recipe and a data file."""
 
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import orjson
 from rich.console import Console
 
-from sftlib.clean.formats import FORMATS, content_suffix
-from sftlib.clean.source import Job, cleaned, resolve
-from sftlib.clean.streams import COMPRESSED
+from sftlib.clean.formats import FORMATS
+from sftlib.cli.acquaint import Wish, check_task, key_of, look
 from sftlib.cli.check import size_of
-from sftlib.cli.recipe import compose_params, recipe_file, recipes
+from sftlib.cli.recipe import compose_params, recipe_file
 from sftlib.cli.terminal import printable
-from sftlib.core.config import suggestion
 from sftlib.core.errors import DataError, UsageError
-from sftlib.core.params import Params, Source, load_params
-from sftlib.core.records import Labeled, Record, Tagged, record_from_json
-from sftlib.core.tally import Drop
+from sftlib.core.params import Source, load_params
 
 UPSTREAM = "upstream"
 # Data from this size on are tracked by DVC: git keeps every version of a file for ever.
 LARGE_BYTES = 5_000_000
-# Rows that are read to see that the format and the task fit.
-ROWS = 50
 # What the build of other data left behind, and that data.
 OTHER = ("dvc.lock", "metrics", "plots", "data/raw")
 # What builds write: where a later version changed it too, a merge keeps one's own.
 OWN = "".join(f"{path} merge=ours\n" for path in ("dvc.lock", "metrics/**", "plots/**"))
-# Tasks that take rows of one kind only, and what the others lack.
-NEEDS = {"classify": (Labeled, "label"), "tag": (Tagged, "tag for each word")}
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is wanted: where, from which recipe, of which data; format `auto` is found out."""
-
-    folder: Path
-    recipe: str
-    data: Path
-    format: Any
-    columns: dict[str, str] | None
-    licence: str
 
 
 def print_new(wish: Wish) -> None:
@@ -95,48 +70,6 @@ def check_place(wish: Wish, root: Path) -> None:
         )
 
 
-def look(wish: Wish, params: Params) -> tuple[Source, Record]:
-    """The source that the data will be, and its first sound row."""
-    if wish.format not in ("auto", *FORMATS):
-        hint = suggestion(wish.format, FORMATS)
-        raise UsageError(f"--format {wish.format}: none of {', '.join(FORMATS)}{hint}")
-    data = wish.data.absolute()
-    source = Source(data.name, wish.format, wish.licence, columns=wish.columns)
-    formats = f"give --format, one of {', '.join(FORMATS)}"
-    try:
-        job = Job(key_of(data), source, params.clean, data.parent, data, data)
-        job, files = resolve(job)
-    except UsageError as error:
-        told = str(error).partition("cannot tell: ")[2].partition("; write")[0]
-        columns = "and --column OURS=THEIRS where names differ"
-        raise UsageError(f"{wish.data}: {told}: {formats}, {columns}") from None
-    except DataError as error:
-        raise DataError(f"{error}; or {formats}" if wish.format == "auto" else f"{error}") from None
-    results = [result for _, result, _ in islice(cleaned(job, files[0]), ROWS)]
-    sound = [result for result in results if not isinstance(result, Drop)]
-    drops = [f"{drop.reason}: {drop.detail}" for drop in results if isinstance(drop, Drop)]
-    if not sound:
-        told = drops[0] if drops else "it is empty"
-        raise DataError(f"{wish.data}: no sound row of format {job.source.format}: {told}")
-    path = f"data/raw/{key_of(data)}{suffix_of(data)}"
-    return replace(job.source, path=path), record_from_json(orjson.loads(sound[0][1]))
-
-
-def check_task(wish: Wish, root: Path, task: str, record: Record) -> None:
-    """Raise `UsageError` where the rows lack what is learned; chats are made of any row."""
-    kind, lacking = NEEDS.get(task, (object, ""))
-    if isinstance(record, kind):
-        return
-    tasks = {name: load_params(file).task for name, file in recipes(root).items()}
-    fitting = [
-        name for name, other in tasks.items() if isinstance(record, NEEDS.get(other, (object,))[0])
-    ]
-    raise UsageError(
-        f"--recipe {wish.recipe} is of task {task}, but the rows of {wish.data} have no {lacking}: "
-        f"give other data, or one of the recipes {', '.join(fitting)}"
-    )
-
-
 def fill(project: Path, root: Path, wish: Wish, source: Source) -> None:
     """Clone the repository, put params and data in place of its own, and commit."""
     do(root, "git", "clone", "--quiet", "--origin", UPSTREAM, str(root), str(project))
@@ -177,19 +110,6 @@ def bring(data: Path, project: Path, source: Source) -> None:
             do(project, "git", "add", "--force", name)
         else:
             do(project, sys.executable, "-m", "dvc", "add", "--quiet", name)
-
-
-def key_of(data: Path) -> str:
-    """The name of a source: what stands before the suffix, in letters that names may have."""
-    stem = data.name.removesuffix(suffix_of(data))
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "data"
-
-
-def suffix_of(data: Path) -> str:
-    """The suffix, with that of the compression: x.jsonl.gz -> .jsonl.gz; none of a folder."""
-    if data.is_dir():
-        return ""
-    return content_suffix(data) + (data.suffix if data.suffix in COMPRESSED else "")
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

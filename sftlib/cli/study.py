@@ -6,15 +6,14 @@ Several processes, also of other clones, may work on one journal: each claims on
 from __future__ import annotations
 
 import math
-import random
 import warnings
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftlib.cli.compare import flatten
 from sftlib.cli.drivers import exclusive, is_alive
+from sftlib.cli.sampling import grid_points, make_sampler
 from sftlib.cli.space import Space, Value, draw
 from sftlib.core.errors import UsageError
 from sftlib.core.params import load_params
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial, Trial
 
-# Values drawn at random before the sampler models what it saw.
-RANDOM_TRIALS = 5
 # What can come of a trial, in the order of tables; a trial that was cut off runs again as another.
 OUTCOMES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
 
@@ -91,7 +88,7 @@ def open_study(search: Search) -> Study:
         )
         check_same(search, study)
         if search.sampler == "grid":
-            enqueue_new(study, grid_points(search))
+            enqueue_new(study, grid_points(search.space, search.seed))
     if search.prune is not None:
         study.pruner = optuna.pruners.MedianPruner(search.prune, n_min_trials=search.prune)
     return study
@@ -132,7 +129,7 @@ def claim(search: Search, study: Study, driver: str) -> tuple[Trial, dict[str, V
         requeue_cut_off(search, study)
         if trials_left(search, study) <= 0:
             return None
-        study.sampler = make_sampler(search, len(study.get_trials(deepcopy=False)))
+        study.sampler = make_sampler(search.sampler, search.seed, len(study.get_trials()))
         trial = study.ask()
         trial.set_user_attr("driver", driver)
         return trial, draw(trial, search.space)
@@ -160,24 +157,6 @@ def enqueue_new(study: Study, points: list[dict[str, Any]]) -> None:
         if point and point not in known:
             study.enqueue_trial(point)
             known.append(point)
-
-
-def grid_points(search: Search) -> list[dict[str, Any]]:
-    """All combinations of the choices, in an order that the seed draws."""
-    edges = [choices.edges() for choices in search.space.values()]
-    points = [dict(zip(search.space, values, strict=True)) for values in product(*edges)]
-    random.Random(search.seed).shuffle(points)
-    return points
-
-
-def make_sampler(search: Search, number: int) -> Any:
-    """What draws the values of trial `number`; a grid has its points in the queue."""
-    from optuna.samplers import RandomSampler, TPESampler
-
-    seed = (search.seed * 100_003 + number) % 2**32
-    if search.sampler == "bayes":
-        return TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
-    return RandomSampler(seed=seed)
 
 
 def trials_left(search: Search, study: Study) -> int:
