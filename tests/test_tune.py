@@ -235,15 +235,19 @@ def test_a_grid_with_a_trial_that_fails(clone: Path) -> None:
     assert metrics["validation"]["loss"] == best["value"]
 
 
+def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "sftlib.cli", "tune", *arguments],
+        cwd=project, env={**os.environ, "PATH": path}, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
 @slow
 def test_a_killed_search_goes_on(clone: Path) -> None:
     arguments = ["train.lr=log(1e-4,1e-2)", "--trials", "2", "--sampler", "random"]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    search = subprocess.Popen(
-        [sys.executable, "-m", "sftlib.cli", "tune", *arguments],
-        cwd=clone, env={**os.environ, "PATH": path}, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    search = start(clone, *arguments)
     assert search.stderr is not None
     assert search.stderr.readline().startswith("tune-0: train.lr=")
     search.send_signal(signal.SIGKILL)  # while the second experiment runs
@@ -257,6 +261,20 @@ def test_a_killed_search_goes_on(clone: Path) -> None:
     assert done.stderr == (
         "error: search tune was begun with other choices (train.lr): give another --name\n"
     )
+
+
+@slow
+def test_an_interrupted_search_ends_its_experiment(clone: Path) -> None:
+    arguments = ["evaluate.samples=1|2", "--sampler", "grid"]
+    search = start(clone, *arguments)
+    assert search.stderr is not None
+    assert search.stderr.readline().startswith("tune-0: evaluate.samples=")
+    search.send_signal(signal.SIGINT)  # to the search alone, as no terminal is there
+    assert (search.stderr.read(), search.wait()) == ("interrupted\n", 130)
+    assert not list((clone / ".dvc/tmp/exps/standalone").glob("tmp*"))
+    report, log = tune(clone, *arguments)
+    assert [trial["outcome"] for trial in report["trials"]] == ["complete", "complete"]
+    assert log.count("\n") == 1
 
 
 @slow

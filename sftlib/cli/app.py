@@ -123,7 +123,9 @@ def tune(
     metric: Annotated[
         str, typer.Option(help="FILE.KEY of metrics/FILE.json; none of the test split.")
     ] = "train.validation.loss",
-    trials: Annotated[int, typer.Option(min=1, help="How many, failed ones included.")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, help="How many, with those that failed or were pruned.")
+    ] = 20,
     sampler: Annotated[
         Literal["bayes", "random", "grid"], typer.Option(help="How values are chosen.")
     ] = "bayes",
@@ -150,8 +152,8 @@ def tune(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Holds the trials, on a disk that all clones of a search share. "
-            "[default: .sft/tune/NAME/journal.log]",
+            help="Holds the trials, on a disk that all clones of a search share; by default "
+            ".sft/tune/NAME/journal.log.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of values.")] = 1,
