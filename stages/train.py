@@ -18,6 +18,7 @@ from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast, describe, prepare_device, settled
 from sftlib.train.failures import explained_memory
 from sftlib.train.heads import HEADS, balanced_weights
+from sftlib.train.history import History, history_file, write_history
 from sftlib.train.loop import Run, fit
 from sftlib.train.model import Trainee
 
@@ -42,7 +43,7 @@ def main(stage: Stage) -> None:
     choices = [stage.params.task, asdict(params), describe(device)]
     name = fingerprint(stage.root, INPUTS, json.dumps(choices))
     folder = state_folder(stage.root) / "checkpoints" / name
-    lock = folder.with_suffix(".lock")
+    lock, watched = folder.with_suffix(".lock"), history_file(stage.root)
     with locked(lock, f"training run {name}"), explained_memory():
         trainee = Trainee(stage.root / "models/base", params, device, head, labels)
         run = Run(
@@ -57,6 +58,7 @@ def main(stage: Stage) -> None:
             checkpoint_seconds=stage.params.run.checkpoint_seconds,
             show=lambda step, note: None,
             loss_sum=head.loss_sum,
+            record=lambda losses: write_history(watched, History(losses, name)),
         )
         if params.class_weights is not None and labels is not None:
             weights = balanced_weights(labels).to(device)
@@ -69,6 +71,7 @@ def main(stage: Stage) -> None:
         report(stage, run, position, describe(device))
         trainee.save(tuned)
         Checkpoints(folder).delete()
+        watched.unlink(missing_ok=True)
 
 
 def report(stage: Stage, run: Run, position: Position, device: str) -> None:

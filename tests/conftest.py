@@ -154,12 +154,13 @@ def built(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
 @pytest.fixture
 def clone(built: Path, tmp_path: Path) -> Path:
     """A clone of the built project that shares its cache."""
-    git(tmp_path, "clone", "-q", str(built), "clone")
-    project = tmp_path / "clone"
+    return clone_of(built, built / ".dvc/cache", tmp_path / "clone")
+
+
+def clone_of(repository: Path, cache: Path, project: Path) -> Path:
+    git(project.parent, "clone", "-q", str(repository), project.name)
     for key, value in (("user.name", "Test"), ("user.email", "test@localhost")):
         git(project, "config", key, value)  # DVC stashes by them; the home may have none
-    assert (
-        run(["dvc", "cache", "dir", "--local", str(built / ".dvc/cache")], project).returncode == 0
-    )
+    assert run(["dvc", "cache", "dir", "--local", str(cache)], project).returncode == 0
     assert run(["dvc", "checkout"], project).returncode == 0
     return project

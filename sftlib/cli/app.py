@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from sftlib.cli.acquaint import Wish
 from sftlib.cli.check import print_check
+from sftlib.cli.clean import Sweep, print_clean
 from sftlib.cli.compare import print_compare
+from sftlib.cli.new import parse_columns, print_new
 from sftlib.cli.report import write_page
 from sftlib.cli.show import print_pack, print_row
 from sftlib.cli.space import parse_space
@@ -127,7 +130,9 @@ def tune(
     metric: Annotated[
         str, typer.Option(help="FILE.KEY of metrics/FILE.json; none of the test split.")
     ] = "train.validation.loss",
-    trials: Annotated[int, typer.Option(min=1, help="How many, failed ones included.")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, help="How many, with those that failed or were pruned.")
+    ] = 20,
     sampler: Annotated[
         Literal["bayes", "random", "grid"], typer.Option(help="How values are chosen.")
     ] = "bayes",
@@ -138,7 +143,26 @@ def tune(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Take the mean over this many folds of the data.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Experiments that run at once.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Experiments that run at once; or start the command twice.")
+    ] = 1,
+    prune: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Once N trials have ended, stop one whose validation loss is worse than their "
+            "median. Off by default.",
+        ),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Holds the trials, on a disk that all clones of a search share; by default "
+            ".sft/tune/NAME/journal.log.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of values.")] = 1,
     apply: Annotated[bool, typer.Option(help="Bring the best into the working directory.")] = False,
     json: Json = False,
@@ -147,7 +171,56 @@ def tune(
 
     def search() -> None:
         space, root = parse_space(choices), Path.cwd()
-        wanted = Search(root, name, metric, space, trials, sampler, maximize, folds, workers, seed)
-        print_tune(wanted, apply, json)
+        how = (trials, sampler, maximize, folds, workers, seed, prune, journal)
+        print_tune(Search(root, name, metric, space, *how), apply, json)
 
     exit_on_error(search)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
+    data: Annotated[
+        Path, typer.Option(metavar="FILE", help="Rows to learn from: a file, or a folder of them.")
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="Of recipes/, or default: the params of this repository.")
+    ] = "default",
+    form: Annotated[
+        str, typer.Option("--format", help="Of the data; see docs/formats.md.")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OURS=THEIRS", help="A field that has another name in the data."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(help="Of the data; it stands on the model card.")
+    ] = "unknown",
+) -> None:
+    """Make a project of one's own from a recipe and a data file; see docs/your-own-project.md."""
+    exit_on_error(
+        lambda: print_new(Wish(folder, recipe, data, form, parse_columns(column or []), licence))
+    )
+
+
+@app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only show.")] = False,
+    days: Annotated[
+        float, typer.Option(min=0, help="Keep state of .sft that is younger than this.")
+    ] = 7,
+    keep: Annotated[
+        Literal["commits", "branches", "workspace"],
+        typer.Option(
+            help="Builds that stay in the cache: of all commits and experiments; of branches, tags "
+            "and experiments; or of the working directory alone.",
+        ),
+    ] = "commits",
+    project: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Another repository that uses the same cache."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show, and with --yes remove, what killed builds left and what no commit refers to."""
+    exit_on_error(lambda: print_clean(Sweep(Path.cwd(), days, keep, project or []), yes, json))

@@ -99,7 +99,7 @@ def shortages(root: Path, params: Params, needs: Estimate | None) -> list[str]:
     disk = shutil.disk_usage(root).free
     if needs.disk_bytes > disk:
         found.append(f"a whole build needs about {gigabytes(needs.disk_bytes)} of disk, "
-                     f"{gigabytes(disk)} are free: `dvc gc -w` frees old builds")  # fmt: skip
+                     f"{gigabytes(disk)} are free: see what `sft clean` would free")  # fmt: skip
     return found
 
 

@@ -18,8 +18,9 @@ from sftlib.core.state import state_folder
 
 # The interpreter with torch and transformers, measured with a model of 50 kB.
 PROCESS_BYTES = 450_000_000
-# What buffers of a moment and the allocator add to a pack's own, measured on the default build.
-TRANSIENT = 1.3
+# What buffers of a moment and the allocator add to a pack's own, measured: docs/experiments.md.
+TRANSIENT = 1.5
+LOGITS_PER_PART = 1 << 26  # of sftlib/train/cross_entropy.py
 BYTES_PER_TOKEN_OF_TEXT = 4
 LEARNED_SHARE = 1 / 3  # of the tokens, until a build has counted them
 
@@ -108,22 +109,27 @@ def weight_bytes(parameters: int, trained: int, train: Train) -> int:
 
 
 def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> int:
-    """What the backward pass of one pack needs: hidden states of all layers, and logits.
+    """What the backward pass of one pack needs: what all layers keep for it, and logits.
 
-    A layer of a Llama-type model keeps, per token, its normed inputs in fp32 and in the precision
-    of the computation, the inputs of seven projections, queries, keys, values and the gate.
+    Bytes per token of a Llama-type layer, as torch's saved-tensor hooks counted them: gate, its
+    activation, up and their product, keys and values in the precision of the computation; residual
+    stream, normed inputs, queries and attention, some of them in fp32 whatever the precision; two
+    more normed inputs where norms are trained, or the rank of seven adapters.
     """
+    train, tokens = params.train, params.tokenize.tokens_per_pack
     hidden, layers = config["hidden_size"], config["num_hidden_layers"]
+    heads = config["num_attention_heads"]
+    keys = hidden * config.get("num_key_value_heads", heads) // heads
     inner = config.get("intermediate_size") or 4 * hidden
-    width = 2 if params.train.precision == "bf16" else 4
-    layer = 8 * hidden + width * (12 * hidden + 5 * inner)
-    if params.train.gradient_checkpointing:  # inputs of all layers, and the inside of one
-        per_token = layers * width * hidden + layer
-    else:
-        per_token = layers * layer
-    tokens = params.tokenize.tokens_per_pack
-    # Logits, their fp32 copy, its log-softmax and its gradient.
-    logits = tokens * learned_share * config["vocab_size"] * (width + 3 * 4)
+    width = 2 if train.precision == "bf16" else 4
+    layer = width * (4 * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
+    layer += 8 * hidden if train.lora is None else width * 7 * train.lora.rank
+    per_token = layers * layer
+    if train.gradient_checkpointing:  # inputs of all layers, and the inside of one
+        per_token = layers * (width if train.lora is not None else 4) * hidden + layer
+    # Logits, their log-softmax and its gradient in fp32, and twice in bf16; made in parts.
+    labels = min(tokens * learned_share, LOGITS_PER_PART / config["vocab_size"])
+    logits = labels * config["vocab_size"] * (3 * 4 + (2 * 2 if width == 2 else 0))
     return int(TRANSIENT * (tokens * per_token + logits))
 
 

@@ -1,9 +1,13 @@
 """One experiment of a search: `dvc exp run` in a temporary copy, and the metric that it reached."""
 
+import csv
+import io
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,15 +20,28 @@ from sftlib.cli.space import Value
 from sftlib.core.config import suggestion
 from sftlib.core.errors import DataError, SftError, UsageError
 from sftlib.core.process import die_with_parent
+from sftlib.train.history import history_file, read_history
 
 # DVC keeps state of its own per process, which threads must not share.
 READING = Lock()
+# Between two looks at the validations of a running experiment.
+WATCH_SECONDS = 0.5
+# After an interrupt, until an experiment that does not end is killed.
+GRACE_SECONDS = 60
 
 
 class TrialError(SftError):
     """An experiment that came to no result."""
 
     exit_code = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """The metric that a search goes by, and all validation losses on the way to it."""
+
+    value: float
+    validation_losses: list[float]
 
 
 def check_metric(root: Path, metric: str) -> None:
@@ -45,25 +62,67 @@ def check_metric(root: Path, metric: str) -> None:
         )
 
 
-def run_experiment(root: Path, name: str, changes: Mapping[str, Value], metric: str) -> float:
-    """Build with changed params under a name; raises `TrialError` if anything goes wrong."""
+def run_experiment(
+    root: Path,
+    name: str,
+    changes: Mapping[str, Value],
+    metric: str,
+    watch: Callable[[list[float]], None],
+) -> Result:
+    """Build with changed params under a name; raises `TrialError` if anything goes wrong.
+
+    watch: called with the validation losses so far, again and again; what it raises ends the
+        experiment first.
+    """
     options = [option for key, value in changes.items() for option in ("-S", setting(key, value))]
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "-n", name, *options]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run(
+    history = history_file(root, name)
+    history.unlink(missing_ok=True)
+    process = subprocess.Popen(
         command,
         cwd=root,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        process_group=0,
         preexec_fn=die_with_parent,
     )
-    if done.returncode != 0:
-        raise TrialError(reason(done.stderr) or f"dvc exp run ended with {done.returncode}")
+    try:
+        stderr = wait(process, history, watch)
+    except BaseException:
+        stop(process)
+        raise
+    if process.returncode != 0:
+        raise TrialError(reason(stderr) or f"dvc exp run ended with {process.returncode}")
     with READING:
-        return read_metric(root, name, changes, metric)
+        return read_result(root, name, changes, metric)
+
+
+def wait(
+    process: subprocess.Popen[str], history: Path, watch: Callable[[list[float]], None]
+) -> str:
+    """What a process wrote to stderr, once it has ended."""
+    while True:
+        known = read_history(history)
+        watch([loss for _, loss in known.validation_losses] if known else [])
+        try:
+            return process.communicate(timeout=WATCH_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End an experiment as Ctrl-C does: the stage stops, then DVC removes its copy and locks."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.communicate(timeout=GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def setting(key: str, value: Value) -> str:
@@ -86,13 +145,14 @@ def reason(stderr: str) -> str:
     return lines[0].partition(":")[2].strip() if lines else ""
 
 
-def read_metric(root: Path, name: str, changes: Mapping[str, Value], metric: str) -> float:
-    """The metric of an experiment, once it is sure that the experiment was built as asked."""
+def read_result(root: Path, name: str, changes: Mapping[str, Value], metric: str) -> Result:
+    """What an experiment reached, once it is sure that it was built as asked."""
     try:
         revision = Revision(root, name)
         revision.check_built()
         params, file = flatten(revision.params()), metric.partition(".")
         value: Any = flatten(revision.metrics(file[0])).get(file[2])
+        losses = read_losses(revision)
     except (UsageError, DataError) as error:
         raise TrialError(str(error)) from None
     for key, wanted in changes.items():
@@ -100,4 +160,9 @@ def read_metric(root: Path, name: str, changes: Mapping[str, Value], metric: str
             raise TrialError(f"{name} was built with {key} {params.get(key)}, not {wanted}")
     if not isinstance(value, int | float):
         raise TrialError(f"{name}: metrics/{file[0]}.json has no number at {file[2]}")
-    return float(value)
+    return Result(float(value), losses)
+
+
+def read_losses(revision: Revision) -> list[float]:
+    text = revision.read("plots/validation_loss.csv").decode()
+    return [float(row["loss"]) for row in csv.DictReader(io.StringIO(text))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,36 +12,44 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from sftlib.cli.experiment import TrialError, check_metric, run_experiment
-from sftlib.cli.space import Choice, Value, check_space, draw, params_with
-from sftlib.cli.study import Search, finished, open_study, trials_left
+from sftlib.cli.experiment import check_metric
+from sftlib.cli.picture import draw_study
+from sftlib.cli.space import Choice, check_space, params_with
+from sftlib.cli.study import Search, listed, open_study, outcome, result
+from sftlib.cli.trials import run_trials, shown
 from sftlib.console.printable import printable
 from sftlib.core.errors import DataError, UsageError
-from sftlib.core.state import locked
 
 if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import FrozenTrial
+
+# What the history of a running experiment holds.
+WATCHED = "train.validation.loss"
 
 
 def print_tune(search: Search, apply: bool, as_json: bool) -> None:
-    """Run what is left of a search, print its trials, the best first, and apply that one.
+    """Run what is left of a search, print and draw its trials, and apply the best.
 
     Raises `UsageError` for a search that cannot begin, `DataError` when no trial came to a result.
     """
     check_search(search)
     if apply and search.folds is not None:
         raise UsageError("--apply: a trial over folds has no build; build the best one by -S")
-    with locked(search.folder / "lock", f"search {search.name}"):
-        study = open_study(search)
-        run_trials(search, study, Console(stderr=True, markup=False, highlight=False))
-    trials = finished(study)
+    study = open_study(search)
+    run_trials(search, study, Console(stderr=True, markup=False, highlight=False))
+    trials = listed(study)
+    picture = search.folder / "trials.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(draw_study(search, study), encoding="utf-8")
     if as_json:
-        report = {"metric": search.metric, "trials": [as_dict(trial) for trial in trials]}
+        found = [as_dict(trial) for trial in trials]
+        report = {"metric": search.metric, "trials": found, "picture": str(picture)}
         print(orjson.dumps(report).decode())
     else:
-        Console(markup=False, highlight=False).print(trials_table(search, trials))
-    if not trials or trials[0].value is None:
+        console = Console(markup=False, highlight=False)
+        console.print(trials_table(search, trials))
+        console.print(f"{len(trials)} trials, drawn in {picture}", soft_wrap=True)
+    if not trials or result(trials[0]) is None:
         raise DataError(f"no trial of {search.name} came to a result: see the table")
     if apply:
         apply_trial(search.root, trials[0])
@@ -58,57 +65,10 @@ def check_search(search: Search) -> None:
         raise UsageError("a grid needs choices: write KEY=A|B|C, or use another --sampler")
     if search.folds is not None:
         params_with(path, {"split.fold": f"1 of {search.folds}"})
-
-
-def run_trials(search: Search, study: Study, console: Console) -> None:
-    """Run experiments until the search has its trials; a failed one is noted, and the next runs."""
-
-    def objective(trial: Trial) -> float:
-        try:
-            return measure(search, study, trial, draw(trial, search.space))
-        except TrialError as error:
-            trial.set_user_attr("error", str(error))
-            raise
-
-    def report(study: Study, trial: FrozenTrial) -> None:
-        """Called once the trial is in the journal."""
-        error = trial.user_attrs.get("error")
-        outcome = f"failed: {error}" if error else f"{search.metric} {trial.value:.4f}"
-        line = f"{search.name}-{trial.number}: {shown(trial.params)}  {outcome}"
-        console.print(printable(line), soft_wrap=True)
-
-    left = trials_left(search, study)
-    if left > 0:
-        study.optimize(
-            objective,
-            n_trials=left,
-            n_jobs=search.workers,
-            catch=(TrialError,),
-            callbacks=[report],
-        )
-
-
-def measure(search: Search, study: Study, trial: Trial, values: dict[str, Value]) -> float:
-    """The metric with these values, over all folds in the mean; known values are not run again."""
-    for other in study.get_trials(deepcopy=False):
-        if other.value is not None and other.params == values:
-            trial.set_user_attr("experiment", other.user_attrs["experiment"])
-            return other.value
-    name = f"{search.name}-{trial.number}"
-    if search.folds is None:
-        trial.set_user_attr("experiment", name)
-        return run_experiment(search.root, name, values, search.metric)
-    numbers = range(1, search.folds + 1)
-    trial.set_user_attr("experiment", f"{name}-fold1")
-    return statistics.fmean(
-        run_experiment(
-            search.root,
-            f"{name}-fold{number}",
-            {**values, "split.fold": f"{number} of {search.folds}"},
-            search.metric,
-        )
-        for number in numbers
-    )
+    if search.prune is not None and (search.metric != WATCHED or search.maximize):
+        raise UsageError(f"--prune goes by the validation loss: search by {WATCHED}, minimized")
+    if search.journal is not None and not search.journal.parent.is_dir():
+        raise UsageError(f"--journal: there is no folder {search.journal.parent}")
 
 
 def apply_trial(root: Path, trial: FrozenTrial) -> None:
@@ -117,26 +77,30 @@ def apply_trial(root: Path, trial: FrozenTrial) -> None:
     command = [sys.executable, "-m", "dvc", "exp", "apply", name]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode != 0:
-        raise DataError(f"{name} cannot be applied: {done.stderr.strip()}")
+        raise DataError(
+            f"{name} cannot be applied: {done.stderr.strip()}\nit was built by "
+            f"{trial.user_attrs['driver']}; from another clone, `dvc exp push GIT_REMOTE {name}` "
+            f"there and `dvc exp pull GIT_REMOTE {name}` here bring it"
+        )
 
 
 def as_dict(trial: FrozenTrial) -> dict[str, Any]:
     about = {key: trial.user_attrs.get(key) for key in ("experiment", "error")}
-    return {"number": trial.number, "value": trial.value, "params": trial.params, **about}
-
-
-def shown(values: dict[str, Value]) -> str:
-    return " ".join(
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in values.items()
-    )
+    return {
+        "number": trial.number,
+        "outcome": outcome(trial),
+        "value": result(trial),
+        "params": trial.params,
+        **about,
+    }
 
 
 def trials_table(search: Search, trials: list[FrozenTrial]) -> Table:
     table = Table(search.metric, *search.space, "experiment")
     for trial in trials:
-        value = "failed" if trial.value is None else f"{trial.value:.4f}"
+        value = result(trial)
         cells = (shown({key: trial.params.get(key)}).partition("=")[2] for key in search.space)
-        about = trial.user_attrs.get("error") or trial.user_attrs["experiment"]
-        table.add_row(value, *cells, printable(about))
+        about = trial.user_attrs.get("error") or trial.user_attrs.get("experiment", "")
+        first = outcome(trial) if value is None else f"{value:.4f}"
+        table.add_row(first, *map(printable, cells), printable(about))
     return table

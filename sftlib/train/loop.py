@@ -23,6 +23,7 @@ from sftlib.train.schedule import lr_factor, make_optimizer, set_lr
 class Run:
     """One training run. `show(step, note)` is called after each optimizer step.
 
+    record: called with all validation losses so far, as (step, loss), after each validation.
     loss_sum: of a model and a pack, then smoothing and noise; all that the loop knows of the task.
     """
 
@@ -35,6 +36,7 @@ class Run:
     checkpoint_seconds: float
     show: Callable[[int, str], None]
     loss_sum: Callable[..., torch.Tensor] = loss_sum
+    record: Callable[[list[tuple[int, float]]], None] = lambda losses: None
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -123,6 +125,7 @@ def validate(run: Run, position: Position) -> None:
             run.best = run.trainee.snapshot()
         else:
             position.stale_validations += 1
+    run.record(position.validation_losses)
 
 
 @torch.no_grad()
