@@ -2,22 +2,27 @@
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # everything after fetch and base is offline
 
 from sftlib.console.progress import progress
 from sftlib.core.fingerprint import fingerprint
 from sftlib.core.labels import read_labels
+from sftlib.core.params import Params
 from sftlib.core.stage import Stage, run_stage
 from sftlib.core.state import locked, state_folder
 from sftlib.core.tables import write_csv
+from sftlib.train import ranks
 from sftlib.train.batches import PackedSplit
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast, describe, prepare_device
 from sftlib.train.failures import explained_memory
 from sftlib.train.heads import HEADS, balanced_weights
+from sftlib.train.launch import check_devices, launch
 from sftlib.train.loop import Run, fit
 from sftlib.train.model import Trainee
 
@@ -34,40 +39,55 @@ INPUTS = (
 
 
 def main(stage: Stage) -> None:
-    params, head = stage.params.train, HEADS[stage.params.task]
-    tuned, tokenized = stage.output("models/tuned"), stage.root / "data/tokenized"
-    labels = read_labels(tokenized)
-    device = prepare_device(params)
-    choices = [stage.params.task, asdict(params), describe(device)]
+    params, tuned = stage.params, stage.output("models/tuned")
+    device = prepare_device(params.train)
+    check_devices(params.run, device)
+    choices = [params.task, asdict(params.train), describe(device)]
     name = fingerprint(stage.root, INPUTS, json.dumps(choices))
     folder = state_folder(stage.root) / "checkpoints" / name
     lock = folder.with_suffix(".lock")
     with locked(lock, f"training run {name}"), explained_memory():
-        trainee = Trainee(stage.root / "models/base", params, device, head, labels)
-        run = Run(
-            params,
-            device,
-            trainee,
-            train=PackedSplit(
-                tokenized, "train", head.lay_apart if params.neftune_alpha else head.lay
-            ),
-            validation=PackedSplit(tokenized, "validation", head.lay),
-            checkpoints=folder,
-            checkpoint_seconds=stage.params.run.checkpoint_seconds,
-            show=lambda step, note: None,
-            loss_sum=head.loss_sum,
-        )
-        if params.class_weights is not None and labels is not None:
-            weights = balanced_weights(labels).to(device)
-            run.loss_sum = partial(head.loss_sum, weights=weights)
-        with autocast(device, params):
-            rows = run.train.rows
-            head.check(trainee.model, [rows[n] for n in (0, len(rows) // 2, -1)], 0.02)
-        with progress("train", run.steps) as run.show:
-            position = fit(run)
+        if params.run.processes * params.run.nodes > 1:
+            # They leave a checkpoint of the last step, from which there is nothing left to train.
+            launch(params.run, name, stage.scratch, train, params, stage.root, folder)
+        run, position = train(params, stage.root, folder)
         report(stage, run, position, describe(device))
-        trainee.save(tuned)
+        run.trainee.save(tuned)
         Checkpoints(folder).delete()
+
+
+def train(params: Params, root: Path, checkpoints: Path) -> tuple[Run, Position]:
+    """Train in this process, which may be one of several ranks."""
+    with explained_memory():
+        run = new_run(params, root, checkpoints)
+        rows = run.train.rows
+        with autocast(run.device, params.train):
+            examples = [rows[n] for n in (0, len(rows) // 2, -1)]
+            run.trainee.compute(HEADS[params.task].check, examples, 0.02)
+        with (
+            progress("train", run.steps) if ranks.is_first() else nullcontext(run.show) as run.show
+        ):
+            return run, fit(run)
+
+
+def new_run(params: Params, root: Path, checkpoints: Path) -> Run:
+    head, tokenized = HEADS[params.task], root / "data/tokenized"
+    device, labels = prepare_device(params.train), read_labels(tokenized)
+    lay = head.lay_apart if params.train.neftune_alpha else head.lay
+    run = Run(
+        params.train,
+        device,
+        Trainee(root / "models/base", params.train, device, head, labels),
+        train=PackedSplit(tokenized, "train", lay),
+        validation=PackedSplit(tokenized, "validation", head.lay),
+        checkpoints=checkpoints,
+        checkpoint_seconds=params.run.checkpoint_seconds,
+        show=lambda step, note: None,
+        loss_sum=head.loss_sum,
+    )
+    if params.train.class_weights is not None and labels is not None:
+        run.loss_sum = partial(head.loss_sum, weights=balanced_weights(labels).to(device))
+    return run
 
 
 def report(stage: Stage, run: Run, position: Position, device: str) -> None:

@@ -6,10 +6,13 @@ import torch
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
+from sftlib.train import ranks
 
 
 def prepare_device(train: Train) -> torch.device:
     """Seed, fix threads and algorithms, and return the device that `train.device` names.
+
+    Each rank has a GPU of its own.
 
     Raises `UsageError` when CUDA is asked for and there is none.
     """
@@ -23,7 +26,10 @@ def prepare_device(train: Train) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(train.seed)
     use_cuda = train.device == "cuda" or (train.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if use_cuda else "cpu")
+    if not use_cuda or ranks.count() == 1:
+        return torch.device("cuda" if use_cuda else "cpu")
+    torch.cuda.set_device(ranks.local_number())
+    return torch.device("cuda", ranks.local_number())
 
 
 def describe(device: torch.device) -> str:
