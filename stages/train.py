@@ -3,7 +3,7 @@
 import json
 import os
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -47,10 +47,14 @@ def main(stage: Stage) -> None:
     folder = state_folder(stage.root) / "checkpoints" / name
     lock = folder.with_suffix(".lock")
     with locked(lock, f"training run {name}"), explained_memory():
-        if params.run.processes * params.run.nodes > 1:
-            # They leave a checkpoint of the last step, from which there is nothing left to train.
+        if params.run.processes * params.run.nodes == 1:
+            run, position = train(params, stage.root, folder)
+        else:
             launch(params.run, name, stage.scratch, train, params, stage.root, folder)
-        run, position = train(params, stage.root, folder)
+            # They leave a checkpoint of the last step. The model may be too large for a GPU.
+            on_cpu = replace(params, train=replace(params.train, device="cpu"))
+            run = new_run(on_cpu, stage.root, folder)
+            position = fit(run)
         report(stage, run, position, describe(device))
         run.trainee.save(tuned)
         Checkpoints(folder).delete()
@@ -64,9 +68,8 @@ def train(params: Params, root: Path, checkpoints: Path) -> tuple[Run, Position]
         with autocast(run.device, params.train):
             examples = [rows[n] for n in (0, len(rows) // 2, -1)]
             run.trainee.compute(HEADS[params.task].check, examples, 0.02)
-        with (
-            progress("train", run.steps) if ranks.is_first() else nullcontext(run.show) as run.show
-        ):
+        shown = progress("train", run.steps) if ranks.is_first() else nullcontext(run.show)
+        with shown as run.show:
             return run, fit(run)
 
 

@@ -19,10 +19,12 @@ from test_tasks import CASES, tiny_bert, tiny_t5  # noqa: F401, fixtures
 from test_tasks import tokenized as tokenized_for
 from test_tasks import train as run_of_task
 from test_train import FULL, TRAIN, row, tokenized  # noqa: F401, a fixture
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Lora, Train, load_params
-from sftlib.train.launch import launch
+from sftlib.train import network
+from sftlib.train.launch import check_devices, launch, raise_death
 from sftlib.train.loop import Run, fit
 
 HOW = replace(load_params(ROOT / "params.yaml").run, processes=2)
@@ -247,3 +249,42 @@ def test_two_nodes_end_with_the_same_model(
     measured = [json.loads((node / "metrics/train.json").read_text()) for node in nodes]
     assert measured[0] == measured[1]
     assert measured[0]["steps"] == 8
+
+
+def test_a_rank_that_always_dies_is_an_error_with_a_remedy() -> None:
+    failed = ChildFailedError("live", {1: ProcessFailure(1, 1234, -signal.SIGKILL, "")})
+    with pytest.raises(UsageError, match=r"process 1 was killed by SIGKILL 4 times, most"):
+        raise_death(failed)
+
+
+def test_each_process_takes_a_gpu() -> None:
+    many = replace(HOW, processes=1000)
+    check_devices(many, torch.device("cpu"))
+    with pytest.raises(UsageError, match=r"run\.processes: 1000, but torch sees \d+ GPUs"):
+        check_devices(many, torch.device("cuda"))
+
+
+def test_the_way_to_where_nodes_meet() -> None:
+    assert network.own_address("127.0.0.1:29400") == "127.0.0.1"
+    assert network.interfaces_of("127.0.0.1") == ["lo"]
+    assert network.is_own("127.0.0.1:29400")
+    assert not network.is_own("192.0.2.1:29400")  # of documentation, RFC 5737
+    with pytest.raises(UsageError, match=r"nowhere\.invalid:29400 is out of reach"):
+        network.own_address("nowhere.invalid:29400")
+
+
+@pytest.mark.parametrize(
+    ("run", "fault"),
+    [
+        ({"nodes": 2}, "run.rendezvous: several nodes need host:port of one of them"),
+        ({"rendezvous": "a:1"}, "run.rendezvous: one node meets no other"),
+        ({"processes": 2}, "train.lora.quantize: only one process trains on a base in 4 bits"),
+    ],
+)
+def test_params_that_do_not_go_together(run: dict[str, object], fault: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    lora = {"rank": 4, "alpha": 8.0, "dropout": 0.0, "quantize": "nf4"}
+    change_params(tmp_path, run=run, train={"lora": lora})
+    with pytest.raises(UsageError) as error:
+        load_params(tmp_path / "params.yaml")
+    assert fault in str(error.value)

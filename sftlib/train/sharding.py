@@ -4,10 +4,10 @@ Source: fully sharded data parallelism, arXiv 2304.11277; here by torch's `fully
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from torch.distributed import init_device_mesh
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
@@ -48,7 +48,7 @@ def shard(model: PreTrainedModel, device: torch.device) -> Sharded:
         fully_shard(part, mesh=mesh, reshard_after_forward=True)
     for part in sharded.modules():
         if isinstance(part, FSDPModule):  # by itself it would divide by the number of ranks
-            part.set_force_sum_reduction_for_comms(True)  # type: ignore[no-untyped-call]
+            part.set_force_sum_reduction_for_comms(True)
             part.set_gradient_divide_factor(1.0)
     return sharded
 
@@ -67,7 +67,8 @@ def check_alike(model: PreTrainedModel) -> None:
 def gathered(tensor: torch.Tensor) -> torch.Tensor:
     """The whole of a tensor on the CPU; every rank takes part."""
     if isinstance(tensor, DTensor):
-        tensor = tensor.to(tensor.device_mesh.device_type).full_tensor()
+        shards: Any = tensor.to(tensor.device_mesh.device_type)
+        tensor = shards.full_tensor()
     return tensor.detach().cpu()
 
 
