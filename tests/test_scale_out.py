@@ -225,6 +225,11 @@ def test_a_stage_that_is_killed_takes_its_ranks_along_and_goes_on(
     assert not list(checkpoints.glob("*/step-*"))
 
 
+def test_a_rank_whose_parent_ended_before_it_looked_ends_too() -> None:
+    code = "from sftlib.core.process import die_with_parent; die_with_parent(1)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -signal.SIGKILL
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -240,7 +245,9 @@ def test_two_nodes_end_with_the_same_model(
     nodes = [
         training_project(tmp_path / name, tiny_model, tokenized, **meeting) for name in ("a", "b")
     ]
-    stages = [start(["dvc", "repro", "-s", "train"], node) for node in nodes]
+    docs = (ROOT / "docs/scaling.md").read_text().splitlines()
+    (command,) = [line.split() for line in docs if line.startswith("    dvc repro")]
+    stages = [start(command, node) for node in nodes]
     for stage in stages:
         output = stage.communicate()[1]
         assert stage.returncode == 0, output

@@ -25,6 +25,7 @@ from sftlib.core.process import die_with_parent
 from sftlib.train import network, ranks
 
 RESTARTS = 3
+SECONDS_TO_MEET = 600
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 Work = Callable[..., object]
@@ -62,7 +63,9 @@ def configuration(run: Run, name: str, scratch: Path) -> LaunchConfig:
     endpoint = run.rendezvous or "127.0.0.1:0"
     address = network.own_address(endpoint)
     network.talk_from(address)
-    is_host = network.is_own(endpoint)
+    waiting = {"join_timeout": SECONDS_TO_MEET, "read_timeout": SECONDS_TO_MEET}
+    # Two agents on one machine find out themselves who is the host.
+    host = {} if network.is_loopback(address) else {"is_host": network.is_own(endpoint)}
     return LaunchConfig(
         min_nodes=run.nodes,
         max_nodes=run.nodes,
@@ -70,8 +73,7 @@ def configuration(run: Run, name: str, scratch: Path) -> LaunchConfig:
         run_id=name,
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint,
-        # Two agents on one machine find out themselves who is the host.
-        rdzv_configs={} if network.is_loopback(address) else {"is_host": is_host},
+        rdzv_configs={**waiting, **host},
         local_addr=address,
         max_restarts=RESTARTS,
         logs_specs=DefaultLogsSpecs(log_dir=str(scratch / "ranks")),
