@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import distributed
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.elastic.rendezvous import RendezvousError
@@ -84,28 +83,25 @@ def live(parent: int, refusal: Path, work: Work, *arguments: object) -> bool:
     """The life of a rank; false if it, or another rank, refused to work before."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # of Ctrl-C the stage alone speaks
     die_with_parent(parent)
-    with group():
-        if ranks.total(float(refusal.is_file())) > 0:
-            return False
-        if ranks.is_first() and int(os.environ["TORCHELASTIC_RESTART_COUNT"]) > 0:
-            print("train: a process was lost; all go on from the checkpoint", file=sys.stderr)
-        try:
-            work(*arguments)
-        except SftError as error:  # a restart would end in the same
-            refusal.write_text(json.dumps([error.exit_code, str(error)]), encoding="utf-8")
-            sys.exit(error.exit_code)
-    return True
+    torch.distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    )
+    is_refused = ranks.total(float(refusal.is_file())) > 0
+    if not is_refused:
+        do_or_refuse(refusal, work, *arguments)
+    torch.distributed.destroy_process_group()
+    return not is_refused
 
 
-@contextmanager
-def group() -> Iterator[None]:
-    """Inside, this process is one of the ranks."""
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend)
+def do_or_refuse(refusal: Path, work: Work, *arguments: object) -> None:
+    """Write down an error that is explained: the agent starts all again, and none of them works."""
+    if ranks.is_first() and int(os.environ["TORCHELASTIC_RESTART_COUNT"]) > 0:
+        print("train: a process was lost; all go on from the checkpoint", file=sys.stderr)
     try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+        work(*arguments)
+    except SftError as error:
+        refusal.write_text(json.dumps([error.exit_code, str(error)]), encoding="utf-8")
+        sys.exit(error.exit_code)
 
 
 @contextmanager
