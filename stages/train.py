@@ -2,23 +2,28 @@
 
 import json
 import os
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # everything after fetch and base is offline
 
 from sftlib.console.progress import progress
 from sftlib.core.fingerprint import fingerprint
 from sftlib.core.labels import read_labels
+from sftlib.core.params import Params
 from sftlib.core.stage import Stage, run_stage
 from sftlib.core.state import locked, state_folder
 from sftlib.core.tables import write_csv
+from sftlib.train import ranks
 from sftlib.train.batches import PackedSplit
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast, describe, prepare_device, settled
 from sftlib.train.failures import explained_memory
 from sftlib.train.heads import HEADS, balanced_weights
 from sftlib.train.history import History, history_file, write_history
+from sftlib.train.launch import check_devices, launch
 from sftlib.train.loop import Run, fit
 from sftlib.train.model import Trainee
 
@@ -35,43 +40,66 @@ INPUTS = (
 
 
 def main(stage: Stage) -> None:
-    head = HEADS[stage.params.task]
-    tuned, tokenized = stage.output("models/tuned"), stage.root / "data/tokenized"
-    labels = read_labels(tokenized)
     device = prepare_device(stage.params.train)
-    params = settled(stage.params.train, device)
-    choices = [stage.params.task, asdict(params), describe(device)]
+    params = replace(stage.params, train=settled(stage.params.train, device))
+    tuned = stage.output("models/tuned")
+    check_devices(params.run, device)
+    choices = [params.task, asdict(params.train), describe(device)]
     name = fingerprint(stage.root, INPUTS, json.dumps(choices))
     folder = state_folder(stage.root) / "checkpoints" / name
-    lock, watched = folder.with_suffix(".lock"), history_file(stage.root)
+    lock = folder.with_suffix(".lock")
     with locked(lock, f"training run {name}"), explained_memory():
-        trainee = Trainee(stage.root / "models/base", params, device, head, labels)
-        run = Run(
-            params,
-            device,
-            trainee,
-            train=PackedSplit(
-                tokenized, "train", head.lay_apart if params.neftune_alpha else head.lay
-            ),
-            validation=PackedSplit(tokenized, "validation", head.lay),
-            checkpoints=folder,
-            checkpoint_seconds=stage.params.run.checkpoint_seconds,
-            show=lambda step, note: None,
-            loss_sum=head.loss_sum,
-            record=lambda losses: write_history(watched, History(losses, name)),
-        )
-        if params.class_weights is not None and labels is not None:
-            weights = balanced_weights(labels).to(device)
-            run.loss_sum = partial(head.loss_sum, weights=weights)
-        with autocast(device, params):
-            rows = run.train.rows
-            head.check(trainee.model, [rows[n] for n in (0, len(rows) // 2, -1)], 0.02)
-        with progress("train", run.steps) as run.show:
+        if params.run.processes * params.run.nodes == 1:
+            run, position = train(params, stage.root, folder)
+        else:
+            launch(params.run, name, stage.scratch, train, params, stage.root, folder)
+            # They leave a checkpoint of the last step. The model may be too large for a GPU.
+            on_cpu = replace(params, train=replace(params.train, device="cpu"))
+            run = new_run(on_cpu, stage.root, folder)
             position = fit(run)
         report(stage, run, position, describe(device))
-        trainee.save(tuned)
+        run.trainee.save(tuned)
         Checkpoints(folder).delete()
-        watched.unlink(missing_ok=True)
+        history_file(stage.root).unlink(missing_ok=True)
+
+
+def train(params: Params, root: Path, checkpoints: Path) -> tuple[Run, Position]:
+    """Train in this process, which may be one of several ranks."""
+    with explained_memory():
+        run = new_run(params, root, checkpoints)
+        rows = run.train.rows
+        with autocast(run.device, params.train):
+            examples = [rows[n] for n in (0, len(rows) // 2, -1)]
+            run.trainee.compute(HEADS[params.task].check, examples, 0.02)
+        shown = progress("train", run.steps) if ranks.is_first() else nullcontext(run.show)
+        with shown as run.show:
+            return run, fit(run)
+
+
+def new_run(params: Params, root: Path, checkpoints: Path) -> Run:
+    head, tokenized = HEADS[params.task], root / "data/tokenized"
+    device, labels = prepare_device(params.train), read_labels(tokenized)
+    lay = head.lay_apart if params.train.neftune_alpha else head.lay
+    run = Run(
+        params.train,
+        device,
+        Trainee(root / "models/base", params.train, device, head, labels),
+        train=PackedSplit(tokenized, "train", lay),
+        validation=PackedSplit(tokenized, "validation", head.lay),
+        checkpoints=checkpoints,
+        checkpoint_seconds=params.run.checkpoint_seconds,
+        show=lambda step, note: None,
+        loss_sum=head.loss_sum,
+    )
+    if ranks.is_first():
+        run.record = partial(record, root, checkpoints)
+    if params.train.class_weights is not None and labels is not None:
+        run.loss_sum = partial(head.loss_sum, weights=balanced_weights(labels).to(device))
+    return run
+
+
+def record(root: Path, checkpoints: Path, losses: list[tuple[int, float]]) -> None:
+    write_history(history_file(root), History(losses, checkpoints.name))
 
 
 def report(stage: Stage, run: Run, position: Position, device: str) -> None:

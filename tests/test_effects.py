@@ -88,6 +88,7 @@ OTHERS |= {"task", "base.config", "train.class_weights"}  # in test_tasks.py and
 # Changes how, not what: in test_executors.py, test_memo.py and test_train.py.
 OTHERS |= {f"run.{key}" for key in ("executor", "workers", "ray_address", "memo_mb")}
 OTHERS |= {"run.checkpoint_seconds"}
+OTHERS |= {f"run.{key}" for key in ("processes", "nodes", "rendezvous")}  # in test_scale_out.py
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}
 OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}

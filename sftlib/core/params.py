@@ -230,13 +230,19 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Run:
-    """How the build runs. No stage depends on this section, so changing it rebuilds nothing."""
+    """How the build runs. No stage depends on this section, so changing it rebuilds nothing.
+
+    processes: that train, on each of `nodes`, which meet at `rendezvous`, an address of one.
+    """
 
     executor: Literal["local", "ray"]
     workers: Positive
     ray_address: Address | None
     memo_mb: Annotated[int, Bounds(0)]
     checkpoint_seconds: NotNegative
+    processes: Positive
+    nodes: Positive
+    rendezvous: Address | None
 
 
 @dataclass(frozen=True)
@@ -286,6 +292,7 @@ def check_together(params: Params, faults: Faults) -> None:
     if lora is not None and lora.variant == "pissa" and lora.quantize is not None:
         faults.add("train.lora.quantize", "cannot be combined with variant pissa")
     check_task(params, faults)
+    check_ranks(params, faults)
     if params.tokenize.tokens_per_pack < params.tokenize.max_tokens:
         faults.add("tokenize.tokens_per_pack", "must be at least tokenize.max_tokens")
 
@@ -347,6 +354,16 @@ def check_task(params: Params, faults: Faults) -> None:
     if is_new != (params.base.config is not None):
         what = "missing key; a new model needs its sizes" if is_new else "only a new model has one"
         faults.add("base.config", what)
+
+
+def check_ranks(params: Params, faults: Faults) -> None:
+    run, lora = params.run, params.train.lora
+    if run.nodes > 1 and run.rendezvous is None:
+        faults.add("run.rendezvous", "several nodes need host:port of one of them, to meet there")
+    if run.nodes == 1 and run.rendezvous is not None:
+        faults.add("run.rendezvous", "one node meets no other; null, or more run.nodes")
+    if run.processes * run.nodes > 1 and lora is not None and lora.quantize is not None:
+        faults.add("train.lora.quantize", "only one process trains on a base in 4 bits")
 
 
 def check_pinned(key: str, entry: Fetch | Base, faults: Faults) -> None:

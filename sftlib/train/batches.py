@@ -78,3 +78,11 @@ class PackedSplit:
 def epoch_order(packs: int, seed: int, epoch: int) -> list[int]:
     """The packs in the order of an epoch; it depends on nothing but these three numbers."""
     return [int(number) for number in np.random.default_rng([seed, epoch]).permutation(packs)]
+
+
+def pack_seed(seed: int, step: int, place: int) -> int:
+    """The seed of all that is drawn while a pack is worked on, the one at `place` of its step.
+
+    It depends on nothing that was drawn before: not on breaks, nor on who works on the pack.
+    """
+    return int(np.random.SeedSequence([seed, step, place]).generate_state(1, np.uint64)[0] >> 1)

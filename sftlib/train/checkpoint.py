@@ -9,12 +9,16 @@ import torch
 from safetensors.torch import save_file
 
 from sftlib.core.errors import DataError
+from sftlib.train import ranks
 from sftlib.train.failures import read_tensors
 from sftlib.train.model import Trainee
+from sftlib.train.sharding import gathered, scattered
 
 Weights = dict[str, torch.Tensor]
 # The best weights so far, and their moving average; empty where there are none.
 KEPT = ("best", "average")
+# How often AdamW has changed a weight: the one moment that is a number, whole on every rank.
+COUNT = "step|"
 
 
 @dataclass
@@ -47,36 +51,36 @@ class Checkpoints:
     ) -> None:
         """Write a checkpoint beside the last one, then put it in its place by a rename.
 
-        kept: the other weights to go on with, by name; see `KEPT`.
+        kept: the other weights to go on with, by name; see `KEPT`. Of several ranks every one takes
+        part, and the first of each node writes.
         """
         new, current = self.folder / f"step-{position.step}.new", self._path(position.step)
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        save_file(trainee.snapshot(), new / "weights.safetensors")
-        save_file(optimizer_tensors(trainee, optimizer), new / "optimizer.safetensors")
-        save_file(random_state(), new / "random.safetensors")
-        for name, weights in kept.items():
-            save_file(weights, new / f"{name}.safetensors")
-        (new / "position.json").write_text(json.dumps(asdict(position)))
-        new.rename(current)
-        for other in self.folder.iterdir():
-            if other != current:
-                shutil.rmtree(other)
+        files = {"weights": trainee.snapshot(), "optimizer": moments(trainee, optimizer), **kept}
+        if ranks.is_writer():
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+        for name, tensors in files.items():
+            write(new / f"{name}.safetensors", tensors)
+        if ranks.is_writer():
+            (new / "position.json").write_text(json.dumps(asdict(position)))
+            if not current.exists():  # or this step was written before, and is the same
+                new.rename(current)
+            self._keep_only(current)
 
     def load(
         self, trainee: Trainee, optimizer: torch.optim.Optimizer
     ) -> tuple[Position, dict[str, Weights]]:
-        """Go back to the newest checkpoint: its position and kept weights; a start if none."""
-        steps = [int(path.name[5:]) for path in self.folder.glob("step-*") if path.suffix != ".new"]
-        if not steps:
-            return Position(), {name: {} for name in KEPT}
-        path = self._path(max(steps))
-        position = read_position(path / "position.json")
-        trainee.restore(read(path, "weights"))
-        restore_optimizer(trainee, optimizer, read(path, "optimizer"))
-        restore_random_state(read(path, "random"))
-        kept = {name: read(path, name, str(trainee.model.device)) for name in KEPT}
-        return position, kept
+        """Go back to the newest checkpoint: its position and kept weights; a start if none.
+
+        The first rank reads, and deals weights to all: however many wrote it.
+        """
+        path = self._newest() if ranks.is_first() else None
+        position = Position(**json.loads(ranks.text_of_first(read_position(path))))
+        if position.step == 0:
+            return position, {name: {} for name in KEPT}
+        trainee.restore(read(path, "weights", trainee))
+        restore_moments(trainee, optimizer, read(path, "optimizer", trainee))
+        return position, {name: read(path, name, trainee) for name in KEPT}
 
     def delete(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -84,50 +88,72 @@ class Checkpoints:
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step}"
 
+    def _newest(self) -> Path | None:
+        found = [path for path in self.folder.glob("step-*") if path.suffix != ".new"]
+        return max(found, key=lambda path: int(path.name[5:]), default=None)
 
-def read(checkpoint: Path, name: str, device: str = "cpu") -> Weights:
-    return read_tensors(checkpoint / f"{name}.safetensors", remedy(checkpoint), device)
+    def _keep_only(self, current: Path) -> None:
+        for other in self.folder.iterdir():
+            if other != current:
+                shutil.rmtree(other)
 
 
-def read_position(file: Path) -> Position:
+def write(file: Path, tensors: Weights) -> None:
+    """Gather tensors one by one; only ranks that write keep them."""
+    whole = {}
+    for name, tensor in tensors.items():
+        full = gathered(tensor)
+        if ranks.is_writer():
+            whole[name] = full
+    if ranks.is_writer():
+        save_file(whole, file)
+
+
+def read(checkpoint: Path | None, name: str, trainee: Trainee) -> Weights:
+    """The tensors of a file, each laid as the trained weight that it belongs to."""
+    whole: Weights = {}
+    if checkpoint is not None:
+        whole = read_tensors(checkpoint / f"{name}.safetensors", remedy(checkpoint))
+    names = json.loads(ranks.text_of_first(json.dumps(list(whole))))
+    trained = trainee.trained
+    return {key: laid(key, whole.get(key), trained[key.rpartition("|")[2]]) for key in names}
+
+
+def laid(key: str, tensor: torch.Tensor | None, weight: torch.Tensor) -> torch.Tensor:
+    if key.startswith(COUNT):
+        value = ranks.of_first(0.0 if tensor is None else float(tensor))
+        return torch.tensor(value, device=weight.device)
+    return scattered(tensor, weight)
+
+
+def read_position(checkpoint: Path | None) -> str:
+    """JSON of the checkpoint's position; that of a start if there is none."""
+    if checkpoint is None:
+        return json.dumps(asdict(Position()))
+    file = checkpoint / "position.json"
     try:
-        return Position(**json.loads(file.read_text()))
+        text = file.read_text()
+        Position(**json.loads(text))
     except (ValueError, TypeError, OSError) as error:
-        raise DataError(f"{file} cannot be read ({error}): {remedy(file.parent)}") from None
+        raise DataError(f"{file} cannot be read ({error}): {remedy(checkpoint)}") from None
+    return text
 
 
 def remedy(checkpoint: Path) -> str:
     return f"delete {checkpoint.parent} and train from the beginning"
 
 
-def optimizer_tensors(
-    trainee: Trainee, optimizer: torch.optim.Optimizer
-) -> dict[str, torch.Tensor]:
+def moments(trainee: Trainee, optimizer: torch.optim.Optimizer) -> Weights:
     """The optimizer's state as flat names: "moment|weight" -> tensor."""
     return {
-        f"{moment}|{name}": tensor.detach().cpu().clone()
+        f"{moment}|{name}": tensor
         for name, weight in trainee.trained.items()
         for moment, tensor in optimizer.state[weight].items()
     }
 
 
-def restore_optimizer(
-    trainee: Trainee, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]
-) -> None:
+def restore_moments(trainee: Trainee, optimizer: torch.optim.Optimizer, tensors: Weights) -> None:
     weights = trainee.trained
     for key, tensor in tensors.items():
         moment, name = key.split("|", 1)
-        optimizer.state[weights[name]][moment] = tensor.to(weights[name].device)
-
-
-def random_state() -> dict[str, torch.Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def restore_random_state(states: dict[str, torch.Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+        optimizer.state[weights[name]][moment] = tensor

@@ -8,12 +8,15 @@ import torch
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
 from sftlib.core.processor import has_bf16
+from sftlib.train import ranks
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def prepare_device(train: Train) -> torch.device:
     """Seed, fix threads and algorithms, and return the device that `train.device` names.
+
+    Each rank has a GPU of its own.
 
     Raises `UsageError` when CUDA is asked for and there is none.
     """
@@ -27,7 +30,10 @@ def prepare_device(train: Train) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(train.seed)
     use_cuda = train.device == "cuda" or (train.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if use_cuda else "cpu")
+    if not use_cuda or ranks.count() == 1:
+        return torch.device("cuda" if use_cuda else "cpu")
+    torch.cuda.set_device(ranks.local_number())
+    return torch.device("cuda", ranks.local_number())
 
 
 def settled(train: Train, device: torch.device) -> Train:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from sftlib.core.params import Train
+from sftlib.train import ranks
 from sftlib.train.average import averaged, update
-from sftlib.train.batches import PackedSplit, epoch_order
+from sftlib.train.batches import PackedSplit, epoch_order, pack_seed
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast
 from sftlib.train.failures import check_loss
@@ -55,40 +57,44 @@ def fit(run: Run) -> Position:
     Goes on from the newest checkpoint; the result is the same to the bit as without a break.
     """
     optimizer = make_optimizer(run.trainee.trained, run.params)
-    checkpoints = Checkpoints(run.checkpoints)
-    position, kept = checkpoints.load(run.trainee, optimizer)
+    position, kept = Checkpoints(run.checkpoints).load(run.trainee, optimizer)
     run.best, run.average = kept["best"], kept["average"]
     saved = time.monotonic()
     while position.step < run.steps and not is_stale(run, position):
         train_step(run, position, optimizer)
         if is_validation_due(run, position.step):
             validate(run, position)
-        if time.monotonic() - saved >= run.checkpoint_seconds:
-            kept = {"best": run.best, "average": run.average}
-            checkpoints.save(position, run.trainee, optimizer, kept)
+        if ranks.of_first(time.monotonic() - saved) >= run.checkpoint_seconds:
+            save(run, position, optimizer)
             saved = time.monotonic()
         run.show(position.step, note(position))
+    if ranks.count() > 1:  # from here the stage's own process goes on
+        save(run, position, optimizer)
     run.trainee.restore(run.best)
     return position
 
 
+def save(run: Run, position: Position, optimizer: torch.optim.Optimizer) -> None:
+    kept = {"best": run.best, "average": run.average}
+    Checkpoints(run.checkpoints).save(position, run.trainee, optimizer, kept)
+
+
 def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -> None:
     """One optimizer step over `packs_per_step` packs, normalised by the labels of all of them."""
-    noise = run.params.neftune_alpha or 0.0
     numbers = packs_of_step(run, position.step)
-    packs = [run.train.pack(number).to(run.device) for number in numbers]
-    labels = sum(label_count(pack) for pack in packs)
+    shares = ranks.deal(len(numbers))
+    packs = [run.train.pack(numbers[place]).to(run.device) for place, _ in shares]
+    own = sum(share * label_count(pack) for (_, share), pack in zip(shares, packs, strict=True))
+    labels = ranks.total(own)
     lr = run.params.lr * lr_factor(position.step, run.steps, run.params.warmup)
     set_lr(optimizer, lr)
     run.trainee.model.train()
-    total = 0.0
-    for pack in packs:
-        with autocast(run.device, run.params):
-            smoothing = run.params.label_smoothing
-            loss = run.loss_sum(run.trainee.model, pack, smoothing, noise) / labels
-        loss.backward()
-        total += float(loss.detach())
-    check_loss(total, position.step + 1, run.train, numbers)
+    loss = 0.0
+    for (place, share), pack in zip(shares, packs, strict=True):
+        torch.manual_seed(pack_seed(run.params.seed, position.step, place))
+        loss += learn(run, pack, share, labels)
+    loss = ranks.total(loss)
+    check_loss(loss, position.step + 1, run.train, numbers)
     if run.params.max_grad_norm is not None:
         weights = list(run.trainee.trained.values())
         torch.nn.utils.clip_grad_norm_(weights, run.params.max_grad_norm)
@@ -97,7 +103,16 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
     if run.params.ema is not None:
         update(run.average, run.trainee, run.params.ema)
     position.step += 1
-    position.train_losses.append((position.step, total, lr))
+    position.train_losses.append((position.step, loss, lr))
+
+
+def learn(run: Run, pack: Any, share: float, labels: float) -> float:
+    """Add the gradients of a pack's part in the loss of a step with so many labels; that part."""
+    smoothing, noise = run.params.label_smoothing, run.params.neftune_alpha or 0.0
+    with autocast(run.device, run.params):
+        loss = run.trainee.compute(run.loss_sum, pack, smoothing, noise) * share / labels
+    loss.backward()
+    return float(loss.detach())
 
 
 def packs_of_step(run: Run, step: int) -> list[int]:
@@ -132,13 +147,13 @@ def validate(run: Run, position: Position) -> None:
 def mean_loss(run: Run, split: PackedSplit) -> float:
     """Cross-entropy per label over a split."""
     run.trainee.model.eval()
-    total, labels = 0.0, 0
-    for number in range(len(split)):
+    total = labels = 0.0
+    for number, share in ranks.deal(len(split)):
         pack = split.pack(number).to(run.device)
         with autocast(run.device, run.params):
-            total += float(run.loss_sum(run.trainee.model, pack))
-        labels += label_count(pack)
-    return total / labels
+            total += share * float(run.trainee.compute(run.loss_sum, pack))
+        labels += share * label_count(pack)
+    return ranks.total(total) / ranks.total(labels)
 
 
 def is_stale(run: Run, position: Position) -> bool:

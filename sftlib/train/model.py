@@ -2,9 +2,9 @@
 
 import fnmatch
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
@@ -13,10 +13,14 @@ from transformers.utils import logging
 from sftlib.core.errors import DataError, UsageError
 from sftlib.core.labels import TAGS, LabelSet
 from sftlib.core.params import Train
+from sftlib.train import ranks
 from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
 from sftlib.train.device import dtype_of
 from sftlib.train.failures import explained_weights
 from sftlib.train.heads import CHAT, Head
+from sftlib.train.sharding import shard
+
+Result = TypeVar("Result")
 
 
 def load_model(
@@ -102,7 +106,7 @@ class Trainee:
     """A model and the weights of it that are trained.
 
     Full fine-tuning trains fp32 weights; with LoRA the base is frozen in the precision of the
-    computation and fp32 adapters are trained.
+    computation and fp32 adapters are trained. Several ranks share them; saving takes one alone.
     """
 
     def __init__(
@@ -115,9 +119,9 @@ class Trainee:
     ) -> None:
         frozen = dtype_of(train) if train.lora else torch.float32
         quantized = quantization(train.lora, device)
-        self.model = load_model(
-            folder, frozen, device, None, train.dropout, head, labels, quantized
-        )
+        # A model in shards need not fit on one device.
+        place = device if ranks.count() == 1 else torch.device("cpu")
+        self.model = load_model(folder, frozen, place, None, train.dropout, head, labels, quantized)
         # Where pad is eos, padding_idx would keep the embedding of eos from being trained.
         embeddings = self.model.get_input_embeddings()
         if isinstance(embeddings, torch.nn.Embedding):
@@ -128,6 +132,14 @@ class Trainee:
         if train.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.saved_dtype = dtype_of(train)
+        self._sharded = None if ranks.count() == 1 else shard(self.model, device)
+
+    def compute(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """function(model, *arguments), while weights that lie in shards are gathered for it."""
+        if self._sharded is None:
+            return function(self.model, *arguments)
+        result: Result = self._sharded(function, *arguments)
+        return result
 
     @property
     def trained(self) -> dict[str, torch.nn.Parameter]:
@@ -135,7 +147,7 @@ class Trainee:
         return {n: weight for n, weight in self.model.named_parameters() if weight.requires_grad}
 
     def snapshot(self) -> dict[str, torch.Tensor]:
-        """A copy of the trained weights on the CPU."""
+        """A copy of the trained weights on the CPU; of several ranks, each has its shards."""
         return {name: weight.detach().cpu().clone() for name, weight in self.trained.items()}
 
     @torch.no_grad()
