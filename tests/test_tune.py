@@ -299,17 +299,20 @@ def experiment(project: Path, name: str) -> str:
 def test_a_pruned_trial_leaves_nothing_behind(clone: Path) -> None:
     change_params(clone, train={"epochs": 40})
     commit_all(clone)
-    lrs = ["train.lr=1e-7|2e-2|1e-2", "--sampler", "grid", "--seed", "6", "--prune", "1"]
-    report, log = tune(clone, *lrs)
-    assert "train.lr=1e-07  pruned: " in log.splitlines()[1]  # and one was built after it
-    assert [trial["outcome"] for trial in report["trials"]] == ["complete", "complete", "pruned"]
-    assert (report["trials"][2]["value"], report["trials"][2]["error"]) == (None, None)
+    lrs = ["train.lr=1e-7|2e-2|1e-2", "--sampler", "grid", "--seed", "6"]
+    report, log = tune(clone, *lrs, "--trials", "2", "--prune", "1")
+    assert [trial["params"]["train.lr"] for trial in report["trials"]] == [2e-2, 1e-7]
+    assert [trial["outcome"] for trial in report["trials"]] == ["complete", "pruned"]
+    assert (report["trials"][1]["value"], report["trials"][1]["error"]) == (None, None)
+    assert "tune-1: train.lr=1e-07  pruned: " in log
     listed = run(["dvc", "exp", "list", "--name-only"], clone).stdout.split()
-    assert sorted(listed) == sorted(t["experiment"] for t in report["trials"][:2])
+    assert listed == ["tune-0"]
     assert not list((clone / ".dvc/tmp/exps/standalone").glob("tmp*"))
     assert not list((clone / ".sft/running").iterdir())
     assert all(path.suffix == ".lock" for path in (clone / ".sft/checkpoints").iterdir())
     assert Path(report["picture"]).read_text().startswith("<svg")
+    report, _ = tune(clone, *lrs, "--trials", "3")  # the next runs as if nothing had been stopped
+    assert [t["outcome"] for t in report["trials"]] == ["complete", "complete", "pruned"]
 
 
 @slow

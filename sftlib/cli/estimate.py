@@ -18,8 +18,9 @@ from sftlib.core.state import state_folder
 
 # The interpreter with torch and transformers, measured with a model of 50 kB.
 PROCESS_BYTES = 450_000_000
-# What buffers of a moment and the allocator add to a pack's own, measured: docs/experiments.md.
-TRANSIENT = 1.5
+# What buffers of a moment and holes between what is kept add, measured: docs/experiments.md. Each
+# adapter adds its output to that of a frozen layer, which is freed and leaves a hole.
+TRANSIENT_OF_ADAPTERS, TRANSIENT = 1.6, 1.1
 LOGITS_PER_PART = 1 << 26  # of sftlib/train/cross_entropy.py
 BYTES_PER_TOKEN_OF_TEXT = 4
 LEARNED_SHARE = 1 / 3  # of the tokens, until a build has counted them
@@ -130,7 +131,8 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     # Logits, their log-softmax and its gradient in fp32, and twice in bf16; made in parts.
     labels = min(tokens * learned_share, LOGITS_PER_PART / config["vocab_size"])
     logits = labels * config["vocab_size"] * (3 * 4 + (2 * 2 if width == 2 else 0))
-    return int(TRANSIENT * (tokens * per_token + logits))
+    transient = TRANSIENT if train.lora is None else TRANSIENT_OF_ADAPTERS
+    return int(transient * (tokens * per_token + logits))
 
 
 def count_tokens(root: Path, raw_bytes: int) -> tuple[int, float]:
