@@ -1,6 +1,6 @@
 """All pairs of rows whose Jaccard index of word 3-grams reaches 0.8: the truth to judge by.
 
-`python -m benchmarks.exact WORDS PAIRS` reads words.jsonl and writes the pairs as a .npy [pairs, 2].
+`python -m benchmarks.exact WORDS PAIRS` reads words.jsonl and writes the pairs, .npy [pairs, 2].
 
 Shares no code with sftlib/curate and hashes nothing: words are numbered by a dict, a gram is its
 three numbers side by side in 64 bits, and rows are a sparse matrix of rows by grams. Two rows that
@@ -33,13 +33,13 @@ def gram_matrix(texts: Iterator[str]) -> csr_array:
     fresh = count(1)  # 0 stands for no word in the one gram of a text of fewer than three
     rows = []
     for text in texts:
-        found = [numbers.get(word) or numbers.setdefault(word, next(fresh)) for word in text.split()]
+        found = [
+            numbers.get(word) or numbers.setdefault(word, next(fresh)) for word in text.split()
+        ]
         rows.append(row_grams(np.array(found, np.int64)))
     assert len(numbers) < 1 << WORD_BITS
     ends = np.cumsum([0, *map(len, rows)])
-    grams, ids, frequency = np.unique(
-        np.concatenate(rows), return_inverse=True, return_counts=True
-    )
+    grams, ids, frequency = np.unique(np.concatenate(rows), return_inverse=True, return_counts=True)
     rows.clear()
     ranks = np.empty(len(grams), np.int32)
     ranks[np.argsort(frequency, kind="stable")] = np.arange(len(grams), dtype=np.int32)
@@ -100,26 +100,6 @@ def read_texts(file: Path) -> Iterator[str]:
     with file.open("rb") as lines:
         for line in lines:
             yield orjson.loads(line)["text"]
-
-
-def judge(pairs: NDArray[np.int64], kept: NDArray[np.int64], rows: int) -> dict[str, float]:
-    """Recall and precision by row of a system that keeps the rows `kept`.
-
-    A dropped row is right when it is near to any row: which row of a pair is kept does not matter.
-    Missing is each row that was kept although an earlier one that is near to it was.
-    """
-    stays = np.zeros(rows, bool)
-    stays[kept] = True
-    near = np.zeros(rows, bool)
-    near[pairs.ravel()] = True
-    right = int((near & ~stays).sum())
-    missing = len(np.unique(pairs[stays[pairs].all(axis=1), 1]))
-    dropped = rows - int(stays.sum())
-    return {
-        "dropped": dropped,
-        "recall": right / (right + missing) if right + missing else 1.0,
-        "precision": right / dropped if dropped else 1.0,
-    }
 
 
 def main(texts: Path, out: Path) -> None:

@@ -1,8 +1,9 @@
 """Chat rows of some 500 characters out of real conversations, with duplicates among them.
 
-`python -m benchmarks.planted DATASET COUNT FOLDER` writes rows.jsonl, {"prompt", "completion"}, and
-words.jsonl, {"text"}: the normalised words of each row joined by spaces, which all systems that look
-for near-duplicates read, so that none differs by what it takes for a word.
+`python -m benchmarks.planted DATASET COUNT FOLDER` writes rows.jsonl, {"prompt", "completion"}, the
+same as texts.jsonl, {"text"}, and words.jsonl, {"text"}: the normalised words of each row joined by
+spaces, which all systems that look for near-duplicates read, so that none differs by what it takes
+for a word.
 """
 
 import random
@@ -80,10 +81,15 @@ def edited(text: str, random_: random.Random, said: list[str]) -> str:
 
 
 def write_planted(file: Path, count: int, folder: Path) -> None:
-    with LineWriter(folder / "rows.jsonl") as rows, LineWriter(folder / "words.jsonl") as texts:
+    with (
+        LineWriter(folder / "rows.jsonl") as rows,
+        LineWriter(folder / "texts.jsonl") as texts,
+        LineWriter(folder / "words.jsonl") as of_words,
+    ):
         for prompt, completion in planted_rows(turns(file), count):
             rows.write({"prompt": prompt, "completion": completion})
-            texts.write({"text": " ".join(words(normalise(f"{prompt} {completion}")))})
+            texts.write({"text": f"{prompt}\n{completion}"})
+            of_words.write({"text": " ".join(words(normalise(f"{prompt} {completion}")))})
 
 
 if __name__ == "__main__":

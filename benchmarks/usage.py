@@ -46,7 +46,7 @@ def usage_of(command: Sequence[str | Path], folder: Path, log: Path, **variables
 
 
 def median_usage(usages: Sequence[Usage]) -> Usage:
-    """That of the run in the middle by CPU seconds: other work on the machine disturbs single ones."""
+    """That in the middle by CPU seconds: other work on the machine disturbs single runs."""
     return sorted(usages, key=lambda usage: usage.cpu_seconds)[len(usages) // 2]
 
 
