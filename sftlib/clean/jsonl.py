@@ -19,6 +19,7 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 NESTED = (dict, list)
 # The end of a key that does not stand right before its colon.
 SPACED_KEY = re.compile(rb'"[ \t\r]+:')
+SPACED = (b'" ', b'"\t', b'"\r')
 
 
 def read_jsonl(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
@@ -72,9 +73,18 @@ def parse(line: bytes) -> Any | Drop:
         return text_fault(line) or Drop(
             Reason.BROKEN_JSON, f"{said(error)} at column {error.colno}"
         )
-    if line.count(b'":') + len(SPACED_KEY.findall(line)) > keys_in(value):
+    if is_short_of_keys(value, line):
         return duplicate_fault(line) or value
     return value
+
+
+def is_short_of_keys(value: Any, line: bytes) -> bool:
+    """Whether `line` may hold more keys than `value` has; text that looks like a key counts too."""
+    seen = line.count(b'":')
+    if any(start in line for start in SPACED):
+        seen += len(SPACED_KEY.findall(line))
+    # Most rows are flat: objects inside them are counted only where more is seen.
+    return seen > (len(value) if isinstance(value, dict) else 0) and seen > keys_in(value)
 
 
 def text_fault(data: bytes) -> Drop | None:
