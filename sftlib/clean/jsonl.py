@@ -19,7 +19,6 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 NESTED = (dict, list)
 # The end of a key that does not stand right before its colon.
 SPACED_KEY = re.compile(rb'"[ \t\r]+:')
-SPACED = (b'" ', b'"\t', b'"\r')
 
 
 def read_jsonl(path: Path, max_line_bytes: int) -> Iterator[tuple[int, Any | Drop]]:
@@ -73,18 +72,18 @@ def parse(line: bytes) -> Any | Drop:
         return text_fault(line) or Drop(
             Reason.BROKEN_JSON, f"{said(error)} at column {error.colno}"
         )
-    if is_short_of_keys(value, line):
-        return duplicate_fault(line) or value
+    if not is_flat(value, line):
+        keys = line.count(b'":') + len(SPACED_KEY.findall(line))
+        if keys > keys_in(value):
+            return duplicate_fault(line) or value
     return value
 
 
-def is_short_of_keys(value: Any, line: bytes) -> bool:
-    """Whether `line` may hold more keys than `value` has; text that looks like a key counts too."""
-    seen = line.count(b'":')
-    if any(start in line for start in SPACED):
-        seen += len(SPACED_KEY.findall(line))
-    # Most rows are flat: objects inside them are counted only where more is seen.
-    return seen > (len(value) if isinstance(value, dict) else 0) and seen > keys_in(value)
+def is_flat(value: Any, line: bytes) -> bool:
+    """Whether `line` has the quotes of these names and texts, and no others: true of most."""
+    if not isinstance(value, dict) or line.count(b'"') != 4 * len(value):
+        return False
+    return list(map(type, value.values())).count(str) == len(value)
 
 
 def text_fault(data: bytes) -> Drop | None:
