@@ -16,9 +16,8 @@ from benchmarks.usage import CommandFailed, Usage, median_usage, total_usage, us
 from benchmarks.venvs import peer_bin
 from sftlib.core.fingerprint import fingerprint
 
-RUNS = 3  # of ours, of which the median counts; peers run once
-COLD_RUNS = 9
 COLD_ROWS = 10
+COLD_RUNS = 3  # times those that are asked for
 HEAVY = ("torch", "transformers", "pandas")
 PEERS = Path(__file__).parent / "peers"
 NEAR_PEERS = {
@@ -32,11 +31,13 @@ NEAR_PEERS = {
 class Bench:
     """Where everything lies, and what is asked for.
 
+    runs: of ours, of which the median counts; peers run once.
     scale: 1, or the share of all rows to try the benchmark itself with.
     failures: systems that could not be measured are named there, and the others go on.
     """
 
     folder: Path
+    runs: int
     scale: float
     peers: bool
     peers_at_520k: bool
@@ -89,7 +90,7 @@ def clean_dedup_52k(bench: Bench) -> Iterator[Figure]:
     """The stages clean and curate, each as a process, without a memo of earlier runs."""
     case, rows = "clean_dedup_52k", bench.rows(52)
     runs = []
-    for _ in range(RUNS):
+    for _ in range(bench.runs):
         project = scratch_project(bench.work / "project", rows / "rows.jsonl")
         stages = [run_stage(project, "clean", SOURCE), run_stage(project, "curate")]
         runs.append((total_usage(stages), *stages))
@@ -121,7 +122,7 @@ def recipe_of_data_juicer(bench: Bench, case: str, rows: Path, ours: Usage) -> I
 
 
 def near_dup_52k(bench: Bench) -> Iterator[Figure]:
-    yield from near_dup(bench, "near_dup_52k", 52, RUNS, bench.peers)
+    yield from near_dup(bench, "near_dup_52k", 52, bench.runs, bench.peers)
 
 
 def near_dup_520k(bench: Bench) -> Iterator[Figure]:
@@ -172,7 +173,7 @@ def tokenize_52k(bench: Bench) -> Iterator[Figure]:
     for way in ("apply_chat_template", "encode_batch", "ours"):
         out = bench.work / f"{way}.npz"
         command = module_command("tokens", way, model, project / f"data/clean/{SOURCE}", out)
-        runs = RUNS if way == "ours" else 1
+        runs = bench.runs if way == "ours" else 1
         log = bench.work / "tokens.log"
         usage[way] = median_usage([usage_of(command, ROOT, log) for _ in range(runs)])
         yield from figures_of(case, way, usage[way])
@@ -198,7 +199,7 @@ def cold_start(bench: Bench) -> Iterator[Figure]:
     """The stage clean on ten rows: mostly the start of Python and imports."""
     case, rows = "cold_start", bench.rows(52) / "rows.jsonl"
     project = scratch_project(bench.work / "project", rows, COLD_ROWS)
-    runs = [run_stage(project, "clean", SOURCE) for _ in range(COLD_RUNS)]
+    runs = [run_stage(project, "clean", SOURCE) for _ in range(COLD_RUNS * bench.runs)]
     yield figure(case, "ours", "wall_seconds", median([run.seconds for run in runs]), "s")
     yield figure(case, "ours", "cpu_seconds", median_usage(runs).cpu_seconds, "s")
     run_stage(project, "clean", SOURCE, options=("-X", "importtime"))

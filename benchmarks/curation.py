@@ -20,6 +20,7 @@ def main() -> None:
     chosen = arguments()
     bench = Bench(
         chosen.folder.absolute(),
+        chosen.runs,
         chosen.scale,
         chosen.peers,
         chosen.peers_at_520k,
@@ -46,6 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=CASES, help="only this one; repeatable")
     parser.add_argument("--folder", type=Path, default=Path(".sft/benchmarks"))
     parser.add_argument("--model", type=Path, default=Path("models/base"))
+    parser.add_argument("--runs", type=int, default=3, help="of ours, of which the median counts")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows, for a trial")
     return parser.parse_args()
 

@@ -6,6 +6,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def ours(model: Path, shards: Path, out: Path) -> None:
     from sftlib.encode.rows import Encoder
 
     origins = {row["id"]: "" for row in read_folder(shards)}
-    encoder = Encoder(model, load_params(Path("params.yaml")).tokenize)
+    params = load_params(Path("params.yaml")).tokenize
+    # None is to be left out for its length: the others know no such limit.
+    encoder = Encoder(model, replace(params, max_tokens=params.tokens_per_pack))
     rows, _ = encode_split(encoder, shards, origins, out.with_suffix(".ledger"))
     columns = {name: rows.data.column(name) for name in ("id", "input_ids", "labels")}
     flat = {name: columns[name].combine_chunks().flatten() for name in ("input_ids", "labels")}
