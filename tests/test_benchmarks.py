@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, run
 
-from benchmarks.cases import CASES
 from benchmarks.exact import gram_matrix, near_pairs
 from benchmarks.judge import judge
 from benchmarks.planted import planted_rows
