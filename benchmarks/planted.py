@@ -1,47 +1,56 @@
-"""Chat rows of some 500 characters out of real conversations, with duplicates among them."""
+"""Chat rows of some 500 characters out of real conversations, with duplicates among them.
 
-import json
+`python -m benchmarks.planted DATASET COUNT FOLDER` writes rows.jsonl, {"prompt", "completion"}, the
+same as texts.jsonl, {"text"}, and words.jsonl, {"text"}: the normalised words of each row joined by
+spaces, which all systems that look for near-duplicates read, so that none differs by what it takes
+for a word.
+"""
+
 import random
-import subprocess
 import sys
-import zipfile
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-PACKAGE = "chitchat-dataset==0.9.0"
-MEMBER = "chitchat_dataset/dataset.json"
+import orjson
+
+from sftlib.core.records import normalise
+from sftlib.core.rows import LineWriter
+from sftlib.core.words import words
+from sftlib.fetch.bring import bring
+
+DATASET = "dataset.json"
+URI = f"package:chitchat-dataset==0.9.0/chitchat_dataset/{DATASET}"
+SHA256 = "7bf89f36645e2d5ec87d53370c8e851b5a688479c7beb7079cb4c87fc5acea3e"
 CHARACTERS = 500
 EXACT, NEAR = 0.05, 0.05  # shares of the rows that repeat an earlier one
+RECENT = 1000  # how far back such an earlier row lies
+MAX_EDITS = 6  # words replaced in a near-duplicate; of some 100, four already lower J below 0.8
 
 
-def conversations(folder: Path) -> list[list[str]]:
-    """The turns of each conversation of chitchat-dataset, read out of its wheel."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wheels = list(folder.glob("chitchat_dataset-*.whl"))
-    if not wheels:
-        command = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
-        subprocess.run([sys.executable, "-m", *command], check=True)
-        wheels = list(folder.glob("chitchat_dataset-*.whl"))
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        dataset = json.loads(wheel.read(MEMBER))
+def dataset(folder: Path) -> Path:
+    """The conversations of chitchat-dataset, brought into `folder` once."""
+    file = folder / "turns" / DATASET
+    if not file.exists():
+        bring("chitchat", URI, SHA256, file.parent, folder / "downloads")
+    return file
+
+
+def turns(file: Path) -> list[str]:
+    """What people said, in all conversations."""
     return [
-        [
-            message["text"]
-            for turn in talk["messages"]
-            for message in turn
-            if message["text"].strip()
-        ]
-        for talk in dataset.values()
+        text
+        for talk in orjson.loads(file.read_bytes()).values()
+        for turn in talk["messages"]
+        for message in turn
+        if (text := message["text"].strip())
     ]
 
 
-def planted_rows(talks: list[list[str]], count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """`count` rows {"prompt", "completion"}: new mixtures of real turns, and changed older rows."""
+def planted_rows(said: list[str], count: int, seed: int = 1) -> Iterator[tuple[str, str]]:
+    """`count` (prompt, completion): new mixtures of real turns, and changed older rows."""
     random_ = random.Random(seed)
-    turns = [turn for talk in talks for turn in talk]
-    recent: deque[tuple[str, str]] = deque(maxlen=1000)
+    recent: deque[tuple[str, str]] = deque(maxlen=RECENT)
     for _ in range(count):
         fate = random_.random()
         if recent and fate < EXACT:
@@ -49,23 +58,39 @@ def planted_rows(talks: list[list[str]], count: int, seed: int = 1) -> Iterator[
             prompt = f" {prompt.upper()}" if random_.random() < 0.5 else prompt
         elif recent and fate < EXACT + NEAR:
             prompt, completion = random_.choice(recent)
-            completion = edited(completion, random_, turns)
+            completion = edited(completion, random_, said)
         else:
-            prompt, completion = mixture(random_, turns), mixture(random_, turns)
+            prompt, completion = mixture(random_, said), mixture(random_, said)
             recent.append((prompt, completion))
-        yield {"prompt": prompt, "completion": completion}
+        yield prompt, completion
 
 
-def mixture(random_: random.Random, turns: list[str]) -> str:
+def mixture(random_: random.Random, said: list[str]) -> str:
     parts: list[str] = []
     while sum(map(len, parts)) < CHARACTERS / 2 - 30:
-        parts.append(random_.choice(turns))
+        parts.append(random_.choice(said))
     return " ".join(parts)
 
 
-def edited(text: str, random_: random.Random, turns: list[str]) -> str:
+def edited(text: str, random_: random.Random, said: list[str]) -> str:
     """Some words replaced: from hardly any to so many that it is no near-duplicate any more."""
     found = text.split()
-    for _ in range(random_.randint(1, 6)):
-        found[random_.randrange(len(found))] = random_.choice(random_.choice(turns).split())
+    for _ in range(random_.randint(1, MAX_EDITS)):
+        found[random_.randrange(len(found))] = random_.choice(random_.choice(said).split())
     return " ".join(found)
+
+
+def write_planted(file: Path, count: int, folder: Path) -> None:
+    with (
+        LineWriter(folder / "rows.jsonl") as rows,
+        LineWriter(folder / "texts.jsonl") as texts,
+        LineWriter(folder / "words.jsonl") as of_words,
+    ):
+        for prompt, completion in planted_rows(turns(file), count):
+            rows.write({"prompt": prompt, "completion": completion})
+            texts.write({"text": f"{prompt}\n{completion}"})
+            of_words.write({"text": " ".join(words(normalise(f"{prompt} {completion}")))})
+
+
+if __name__ == "__main__":
+    write_planted(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -66,7 +66,7 @@ FOLLOWERS = {
 
 def order_fault(messages: tuple[Message, ...]) -> Drop | None:
     """Turns are: system or not, then user and assistant by turns, the assistant last."""
-    if not any(message.role == "assistant" for message in messages):
+    if "assistant" not in [message.role for message in messages]:
         return Drop(Reason.NO_ANSWER, "no turn of the assistant")
     expected: tuple[str, ...] = ("system", "user")
     for number, message in enumerate(messages, 1):

@@ -72,9 +72,18 @@ def parse(line: bytes) -> Any | Drop:
         return text_fault(line) or Drop(
             Reason.BROKEN_JSON, f"{said(error)} at column {error.colno}"
         )
-    if line.count(b'":') + len(SPACED_KEY.findall(line)) > keys_in(value):
-        return duplicate_fault(line) or value
+    if not is_flat(value, line):
+        keys = line.count(b'":') + len(SPACED_KEY.findall(line))
+        if keys > keys_in(value):
+            return duplicate_fault(line) or value
     return value
+
+
+def is_flat(value: Any, line: bytes) -> bool:
+    """Whether `line` has the quotes of these names and texts, and no others: true of most."""
+    if not isinstance(value, dict) or line.count(b'"') != 4 * len(value):
+        return False
+    return list(map(type, value.values())).count(str) == len(value)
 
 
 def text_fault(data: bytes) -> Drop | None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +68,19 @@ def recalled(entry: Path, outputs: Sequence[Path]) -> Json | None:
         for number, stored in manifest["files"].items():
             if sha256_of(entry / number) != stored:
                 return None
-        for number in manifest["files"]:
-            output = outputs[int(number)]
-            output.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(entry / number, output)
+        copy_files(entry, manifest["files"], outputs)
         os.utime(entry)  # the latest used is forgotten last
     except FileNotFoundError:  # absent, or forgotten by another build just now
         return None
     result: Json = manifest["result"]
     return result
+
+
+def copy_files(entry: Path, numbers: Iterable[str], outputs: Sequence[Path]) -> None:
+    for number in numbers:
+        output = outputs[int(number)]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(entry / number, output)
 
 
 def remembered(entry: Path, outputs: Sequence[Path], make: Make) -> Json:
@@ -92,10 +96,9 @@ def remembered(entry: Path, outputs: Sequence[Path], make: Make) -> Json:
         body = orjson.dumps({"result": result, "files": files})
         told = hashlib.sha256(body).hexdigest().encode()
         (new / "manifest").write_bytes(told + b"\n" + body)
-        copied = recalled(new, outputs)
-        assert copied is not None, f"{new} was lost while it was read"
+        copy_files(new, files, outputs)
         replace(new, entry, Path(place) / "damaged")
-    return copied
+    return result
 
 
 def replace(new: Path, entry: Path, aside: Path) -> None:

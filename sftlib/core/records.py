@@ -134,7 +134,12 @@ def normalise(text: str) -> str:
 
     Digits and punctuation stay: without them different answers of arithmetic become equal.
     """
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+    folded = composed.casefold()
+    # The only printable white space is the space: most texts need not be taken apart.
+    if folded.isprintable() and "  " not in folded:
+        return folded.strip(" ")
+    return " ".join(folded.split())
 
 
 def record_text(record: Record) -> str:

@@ -61,15 +61,16 @@ def write_rows(folders: Folders, shards: Shards, verdict: Verdict) -> dict[str, 
     tallies: dict[str, Tally] = {}
     first = 0
     for shard, count in shards:
-        tally = tallies.setdefault(shard.partition("/")[0], Tally())
+        source = shard.partition("/")[0]
+        tally = tallies.setdefault(source, Tally())
         ledger = read_lines(ledger_of(folders.clean_ledger, shard))
-        rows = read_lines(folders.clean / shard)
         with (
+            (folders.clean / shard).open("rb") as lines,
             LineWriter(folders.curated / shard) as curated,
             LineWriter(folders.curated_ledger / "kept" / shard) as kept,
             LineWriter(folders.curated_ledger / "dropped" / shard) as dropped,
         ):
-            for row, (entry, fields) in enumerate(zip(ledger, rows, strict=True), first):
+            for row, (entry, line) in enumerate(zip(ledger, lines, strict=True), first):
                 duplicate = verdict.duplicates.get(row)
                 tally.rows_in += 1
                 if duplicate is not None:
@@ -77,7 +78,7 @@ def write_rows(folders: Folders, shards: Shards, verdict: Verdict) -> dict[str, 
                     dropped.write(drop_entry(entry, duplicate, keepers))
                     continue
                 tally.kept += 1
-                curated.write(placed(fields, float(verdict.places[row])))
+                curated.write_line(placed(line, entry["id"], source, float(verdict.places[row])))
                 kept.write(identity(entry))
         first += count
     return tallies
@@ -102,10 +103,11 @@ def ledger_of(ledger: Path, shard: str) -> Path:
     return ledger / source / "kept" / name
 
 
-def placed(fields: Fields, place: float) -> Fields:
-    """The row with its place, which stands behind its identity."""
-    identity = {"id": fields.pop("id"), "source": fields.pop("source")}
-    return identity | {"place": place} | fields
+def placed(line: bytes, id: str, source: str, place: float) -> bytes:
+    """The line of a row with its place behind its identity, the rest copied as it stands."""
+    identity = orjson.dumps({"id": id, "source": source})[:-1]
+    assert line.startswith(identity), f"the clean stage wrote a row of {source} without its id"
+    return b'%b,"place":%b%b' % (identity, orjson.dumps(place), line[len(identity) :])
 
 
 def drop_entry(entry: Fields, duplicate: Duplicate, keepers: dict[int, dict[str, str]]) -> Fields:

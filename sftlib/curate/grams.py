@@ -15,7 +15,7 @@ from sftlib.core.words import words
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
-CHARACTERS_PER_BATCH = 1 << 20
+CHARACTERS_PER_BATCH = 1 << 18
 # What a character does: separate words, continue a word, or be a word of its own.
 UNSEEN, SPACE, LETTER, ALONE = 0, 1, 2, 3
 _kinds = np.zeros(0x110000, np.uint8)
@@ -65,8 +65,9 @@ def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Counts]:
         return np.zeros(0, np.uint64), counts
     # Places count from the start of a word, through the spaces after it, which weigh nothing.
     lengths = np.diff(starts, append=len(characters))
-    places = np.arange(len(characters) - starts[0], dtype=np.int32)
-    places -= np.repeat((starts - starts[0]).astype(np.int32), lengths)
+    steps = np.ones(len(characters) - starts[0], np.int32)
+    steps[starts - starts[0]] -= np.append(1, lengths[:-1]).astype(np.int32)
+    places = np.cumsum(steps, dtype=np.int32)
     values = multipliers(int(lengths.max()))[places]
     values *= characters[starts[0] :]
     values *= kinds[starts[0] :] > SPACE
@@ -76,22 +77,32 @@ def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Counts]:
 def gram_words(hashes: Hashes, counts: Counts, size: int) -> tuple[Hashes, Counts]:
     """The hashes of words as hashes of runs of `size` words of the same text."""
     ends = np.cumsum(counts)
-    texts = np.repeat(np.arange(len(counts)), counts)
-    grams = np.minimum(counts, 1) + np.maximum(counts - size, 0)
-    # A gram starts at every word that has size - 1 after it, and at the first of a short text.
-    places = np.arange(len(hashes)) - (ends - counts)[texts]
-    starts = np.flatnonzero(places < grams[texts])
-    last = ends[texts[starts]]
     factors = multipliers(size + 1)
-    result = np.full(len(starts), factors[size])
-    for offset in range(size):
-        inside = starts + offset < last
-        result[inside] += hashes[(starts + offset)[inside]] * factors[offset]
-    return mixed(result), grams
+    result = np.full(len(hashes), factors[size])
+    for offset in range(min(size, len(hashes))):
+        result[: len(hashes) - offset] += hashes[offset:] * factors[offset]
+    end_short_texts(result, hashes, counts, size)
+    # A gram starts at every word that has size - 1 after it, and at the first of a short text.
+    is_start = np.ones(len(hashes), bool)
+    for back in range(1, size):
+        is_start[(ends - back)[counts > back]] = False
+    return mixed(result[is_start]), np.minimum(counts, 1) + np.maximum(counts - size, 0)
+
+
+def end_short_texts(result: Hashes, hashes: Hashes, counts: Counts, size: int) -> None:
+    """Make the one gram of each text of too few words anew: it has gone on into the next text."""
+    factors = multipliers(size + 1)
+    short = (counts > 0) & (counts < size)
+    firsts, lengths = (np.cumsum(counts) - counts)[short], counts[short]
+    result[firsts] = factors[size]
+    for offset in range(size - 1):
+        inside = firsts[lengths > offset]
+        result[inside] += hashes[inside + offset] * factors[offset]
 
 
 def kinds_of(characters: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    kinds: NDArray[np.uint8] = _kinds[characters]
+    # Characters are all below the table's size; not to check them takes half the time.
+    kinds: NDArray[np.uint8] = _kinds.take(characters, mode="clip")
     if not kinds.all():
         for character in set(characters[kinds == UNSEEN].tolist()):
             _kinds[character] = kind_of(chr(character))
