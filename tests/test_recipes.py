@@ -46,6 +46,10 @@ NEW_T5 = {
 }
 
 
+# What `sft show` has of "cat sat in rome 0", which is bad.
+SHOWN = {"classify": "label bad", "tag": "rome/B-city", "seq2seq": "⟦b·a·d·</s>⟧"}
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:  # noqa: F811
     """A project whose base model is the small BERT, with one source of labelled texts."""
@@ -97,6 +101,8 @@ def test_a_task_through_the_whole_graph(
     assert bool(page.css(".confusion td")) == (task != "seq2seq")
     assert bool(page.css(".tokens .learned")) == (task != "classify")
     assert page.css_first("#samples details") is not None
+    first = run(["python", "-m", "sftlib.cli", "show", f"data/raw/{source}:1"], made)
+    assert SHOWN[task] in " ".join(first.stdout.split()), first.stderr
     answers(task, made / "models/final")
 
 

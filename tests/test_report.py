@@ -25,6 +25,7 @@ from sftlib.report.flow import flow
 from sftlib.report.languages import languages
 from sftlib.report.masks import chosen, tag_marks, target_marks
 from sftlib.report.series import confusion, lengths
+from sftlib.report.tokens import Token
 
 
 @pytest.fixture
@@ -181,9 +182,10 @@ def test_tokens_of_tags_and_of_targets(tiny_model: Path) -> None:
     ids = tokenizer.encode("ab", add_special_tokens=False).ids
     labels = LabelSet(TAGS, ("B", "O"), (1, 1), 2)
     marked = tag_marks({"input_ids": ids, "labels": [1, -100]}, tokenizer, labels)
-    assert marked == [("a ", True, "O"), ("b ", False, "")]
+    assert marked == [Token((ids[0],), "a ", True, "O"), Token((ids[1],), "b ", False)]
     marked = target_marks({"input_ids": ids, "labels": ids[:1]}, tokenizer, None)
-    assert marked == [("a", False, ""), ("b", False, ""), ("a", True, "")]
+    read = [Token((ids[0],), "a", False), Token((ids[1],), "b", False)]
+    assert marked == [*read, Token((ids[0],), "a", True)]
 
 
 def test_every_source_shows_some_rows() -> None:

@@ -39,6 +39,11 @@ def test_marks_without_a_terminal() -> None:
     assert marked(tokens) == "a↵\n⟦b·\\x1b[1m⟧"
 
 
+def test_labels_of_words() -> None:
+    tokens = [Token((1,), "in ", True, "O"), Token((2,), "rome ", True, "B-city")]
+    assert marked(tokens) == "⟦in/O ·rome/B-city ⟧"
+
+
 def test_colours_on_a_terminal() -> None:
     console = Console(force_terminal=True, color_system="standard", width=80)
     with console.capture() as capture:

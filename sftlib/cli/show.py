@@ -19,7 +19,10 @@ from sftlib.cli.masks import (
 )
 from sftlib.console.printable import printable
 from sftlib.core.errors import UsageError
-from sftlib.report.tokens import Token, learned, open_tokenizer, tokens_of
+from sftlib.core.labels import read_labels
+from sftlib.core.params import load_params
+from sftlib.report.masks import MARKS, row_label
+from sftlib.report.tokens import Token, learned, open_tokenizer
 
 # Neighbouring tokens in turn, so that their bounds are seen.
 STYLES = {True: ("black on green", "black on bright_green"), False: ("dim", "")}
@@ -38,15 +41,20 @@ def print_row(query: str, as_json: bool) -> None:
             "dropped ones too"
         )
     split, row = find_row(root, str(life.id))
-    tokens = tokens_of(open_tokenizer(root), row["input_ids"], learned(row))
+    task, labels = load_params(root / "params.yaml").task, read_labels(root / "data/tokenized")
+    tokens = MARKS[task](row, open_tokenizer(root), labels)
     head = {"id": row["id"], "at": life.at, "split": split, "pack": row["pack"]}
+    if task == "classify":
+        head["label"] = row_label(row, labels)
     if as_json:
         print(orjson.dumps({**head, "tokens": [asdict(token) for token in tokens]}).decode())
         return
     console = Console(markup=False, highlight=False)
-    count = sum(learned(row))
     console.print(printable(f"{life.at}  {row['id']}  {split}, pack {row['pack']}"))
-    console.print(f"{len(row['input_ids'])} tokens, {count} learned ({legend(console)})\n")
+    count = sum(len(token.ids) for token in tokens)
+    learned_count = sum(len(token.ids) for token in tokens if token.learned)
+    console.print(f"{count} tokens, {learned_count} learned ({legend(console)})")
+    console.print(printable(f"label {head['label']}\n") if "label" in head else "")
     console.print(coloured(tokens) if console.is_terminal else marked(tokens), soft_wrap=True)
 
 
@@ -57,7 +65,7 @@ def legend(console: Console) -> str:
 def coloured(tokens: list[Token]) -> Text:
     shown = Text()
     for number, token in enumerate(tokens):
-        shown.append(visible(token.text), STYLES[token.learned][number % 2])
+        shown.append(visible(named(token)), STYLES[token.learned][number % 2])
     return shown
 
 
@@ -69,9 +77,17 @@ def marked(tokens: list[Token]) -> str:
             parts.append(OPEN if token.learned else CLOSE)
         elif parts:
             parts.append(BOUND)
-        parts.append(visible(token.text))
+        parts.append(visible(named(token)))
         inside = token.learned
     return "".join(parts) + (CLOSE if inside else "")
+
+
+def named(token: Token) -> str:
+    """Its text, and its label where it has one: `paris/B-city `."""
+    if not token.label:
+        return token.text
+    text = token.text.rstrip(" ")
+    return f"{text}/{token.label}{token.text[len(text) :]}"
 
 
 def visible(text: str) -> str:
@@ -83,6 +99,9 @@ def print_pack(number: int, split: str, as_json: bool) -> None:
     """Print the rows of a pack and the runs of tokens that they share."""
     root = Path.cwd()
     rows = pack_rows(open_split(root, split), number)
+    task = load_params(root / "params.yaml").task
+    if task != "chat":
+        raise UsageError(f"rows of the task {task} have nothing in common: show one of them")
     runs = runs_of(open_tokenizer(root), rows)
     if as_json:
         heads = [{"id": r["id"], "source": r["source"], **sizes(r)} for r in rows]

@@ -7,12 +7,10 @@ from typing import Any
 
 from sftlib.core.labels import MANY, NO_LOSS, NUMBER, LabelSet, read_labels
 from sftlib.core.params import Params
-from sftlib.report.tokens import learned, open_tokenizer, tokens_of
+from sftlib.report.tokens import Token, learned, open_tokenizer, tokens_of
 
 PER_SOURCE, ROWS, TOKENS = 2, 6, 400
 
-# [text, whether it is learned, its label if it has one of its own]
-Marked = list[tuple[str, bool, str]]
 Row = dict[str, Any]
 
 
@@ -31,9 +29,10 @@ def masks(root: Path, params: Params) -> list[dict[str, Any]]:
         row = rows[place]
         marked = MARKS[params.task](row, tokenizer, labels)
         head = {key: row[key] for key in ("id", "source", "pack")}
-        sizes = {"length": len(marked), "learned": sum(mark for _, mark, _ in marked)}
+        sizes = {"length": len(marked), "learned": sum(token.learned for token in marked)}
         label = row_label(row, labels) if params.task == "classify" else None
-        found.append({**head, **sizes, "tokens": marked[:TOKENS], "label": label})
+        tokens = [(token.text, token.learned, token.label) for token in marked[:TOKENS]]
+        found.append({**head, **sizes, "tokens": tokens, "label": label})
     return found
 
 
@@ -49,37 +48,38 @@ def chosen(ids: list[str], sources: list[str]) -> list[int]:
     return places
 
 
-def answer_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> Marked:
+def answer_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> list[Token]:
     """A conversation: the label of a token stands one place before it."""
-    return [(t.text, t.learned, "") for t in tokens_of(tokenizer, row["input_ids"], learned(row))]
+    return tokens_of(tokenizer, row["input_ids"], learned(row))
 
 
-def text_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> Marked:
+def text_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> list[Token]:
     """A text whose label is that of the whole row."""
-    return [(t.text, False, "") for t in read_only(tokenizer, row["input_ids"])]
+    return tokens_of(tokenizer, row["input_ids"], [False] * len(row["input_ids"]))
 
 
-def tag_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> Marked:
+def tag_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> list[Token]:
     """Words of which the first token carries the tag."""
     assert labels is not None
     texts = [tokenizer.decode([id], skip_special_tokens=False) for id in row["input_ids"]]
     return [
-        (f"{text} ", label != NO_LOSS, labels.names[label] if label != NO_LOSS else "")
-        for text, label in zip(texts, row["labels"], strict=True)
+        Token((id,), f"{text} ", *tag_of(label, labels))
+        for id, text, label in zip(row["input_ids"], texts, row["labels"], strict=True)
     ]
 
 
-def target_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> Marked:
+def tag_of(label: int, labels: LabelSet) -> tuple[bool, str]:
+    """Whether a token carries a tag, and which."""
+    return (True, labels.names[label]) if label != NO_LOSS else (False, "")
+
+
+def target_marks(row: Row, tokenizer: Any, labels: LabelSet | None) -> list[Token]:
     """What the encoder reads, and then what the decoder learns."""
     answer = tokens_of(tokenizer, row["labels"], [True] * len(row["labels"]))
-    return text_marks(row, tokenizer, labels) + [(t.text, True, "") for t in answer]
+    return text_marks(row, tokenizer, labels) + answer
 
 
-def read_only(tokenizer: Any, ids: list[int]) -> Any:
-    return tokens_of(tokenizer, ids, [False] * len(ids))
-
-
-MARKS: dict[str, Callable[[Row, Any, LabelSet | None], Marked]] = {
+MARKS: dict[str, Callable[[Row, Any, LabelSet | None], list[Token]]] = {
     "chat": answer_marks,
     "classify": text_marks,
     "tag": tag_marks,

@@ -1,5 +1,6 @@
 """What became of the rows of each source, over all stages of data."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,17 @@ def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
             "kept_share": round(sum(splits.values()) / clean["rows_in"], 4),
             "splits": splits,
             "languages": languages(clean),
-            "dropped": {**clean["dropped"], **curated["dropped"], **later},
+            "dropped": added(clean["dropped"], curated["dropped"], later),
         }
     return stats
+
+
+def added(*dropped: dict[str, int]) -> dict[str, int]:
+    """Reason -> rows, over all stages."""
+    total: Counter[str] = Counter()
+    for counts in dropped:
+        total.update(counts)
+    return dict(total)
 
 
 def languages(clean: dict[str, Any]) -> dict[str, list[int]]:

@@ -10,11 +10,12 @@ from sftlib.core.labels import NO_LOSS
 
 @dataclass(frozen=True)
 class Token:
-    """One token, or several that only together make a character."""
+    """One token, or several that only together make a character. label: where it has its own."""
 
     ids: tuple[int, ...]
     text: str
     learned: bool
+    label: str = ""
 
 
 def open_tokenizer(root: Path) -> Any:
