@@ -62,6 +62,8 @@ def configuration(run: Run, name: str, scratch: Path) -> LaunchConfig:
     endpoint = run.rendezvous or "127.0.0.1:0"
     address = network.own_address(endpoint)
     network.talk_from(address)
+    # A store of the agent would outlive a restart, and give ranks the addresses of dead ones.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     waiting = {"join_timeout": SECONDS_TO_MEET, "read_timeout": SECONDS_TO_MEET}
     # Two agents on one machine find out themselves who is the host.
     host = {} if network.is_loopback(address) else {"is_host": network.is_own(endpoint)}
