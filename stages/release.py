@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from sftlib.core.fingerprint import sha256_of
 from sftlib.core.stage import Stage, run_stage
 from sftlib.report.card import model_card
 
@@ -12,11 +13,11 @@ MODEL_CONFIGS = ("config.json", "generation_config.json")
 
 
 def main(stage: Stage) -> None:
-    final = stage.output("models/final")
+    final, base = stage.output("models/final"), stage.root / "models/base"
     shutil.copytree(stage.root / "models/tuned", final)
     # Adapters alone are no model of their own: its configs would say that they are.
     left_out = MODEL_CONFIGS if (final / "adapter_config.json").exists() else ()
-    for file in sorted((stage.root / "models/base").iterdir()):
+    for file in sorted(base.iterdir()):
         # The tokenizer and its template are the base's; weights and configs are not.
         is_wanted = ".safetensors" not in file.name and file.name not in left_out
         if file.is_file() and is_wanted and not (final / file.name).exists():
@@ -26,7 +27,9 @@ def main(stage: Stage) -> None:
         n: read(folder / f"{n}.json") for n in ("curate", "split", "evaluate")
     }
     metrics["clean"] = {name: read(folder / f"clean/{name}.json") for name in stage.params.sources}
-    (final / "README.md").write_text(model_card(stage.params, metrics), encoding="utf-8")
+    weights = {file.name: sha256_of(file) for file in sorted(base.glob("*.safetensors"))}
+    card = model_card(stage.params, metrics, weights)
+    (final / "README.md").write_text(card, encoding="utf-8")
 
 
 def read(path: Path) -> Any:
