@@ -51,12 +51,11 @@ class Report:
 
 
 def report_of(first: Revision, other: Revision, others: list[Revision]) -> Report:
-    data: list[Change] = []
-    drift: dict[str, dict[str, Any]] = {}
-    if data_hashes(first) != data_hashes(other):
-        old, new = read_fates(first), read_fates(other)
-        data, drift = compare_fates(old, new), compare_drift(first, other, old, new)
-    return Report(other.name, data, drift, compare_metrics(first, other, others))
+    if data_hashes(first) == data_hashes(other):
+        return Report(other.name, [], {}, compare_metrics(first, other, others, ()))
+    old, new = read_fates(first), read_fates(other)
+    data, drift = compare_fates(old, new), compare_drift(first, other, old, new)
+    return Report(other.name, data, drift, compare_metrics(first, other, others, old.in_use()))
 
 
 def parts_of(first: Revision, other: Revision, report: Report) -> Iterator[Table | str]:
@@ -146,7 +145,7 @@ def metrics_table(title: str, before: str, after: str, metrics: dict[str, Any]) 
 def notes(first: Revision, other: Revision, metrics: dict[str, Any]) -> list[str]:
     """What a reader of the tables must know besides."""
     rows, found = metrics["rows"], []
-    unasked = rows["only_after"] - metrics["new_rows"]["compared"]
+    unasked = metrics["new_rows"]["not_asked"]
     if rows["only_before"] or rows["only_after"]:
         found.append(
             f"The test splits differ: {rows['only_before']} rows only in {first.name}, "

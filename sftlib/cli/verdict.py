@@ -1,6 +1,6 @@
 """Whether one build's model is better than another's, by the test rows that both answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from sftlib.cli.revision import Revision
@@ -22,20 +22,22 @@ FIGURES = {
 
 
 def compare_metrics(
-    before: Revision, after: Revision, others: Sequence[Revision] = ()
+    before: Revision, after: Revision, others: Sequence[Revision], used: Collection[str]
 ) -> dict[str, Any]:
     """Paired comparison of the tuned models of two revisions that are built.
 
     rows: how many test rows are compared, and how many are not for being in one test split alone
     or for other labels, as after a change of the tokenizer or of its limits.
-    new_rows: the same of rows that only the test split of `after` has, where `after` or one of
-    `others` put them to the model of `before`, having started from it.
+    new_rows: the same of rows that are new in `after`, where it or one of `others` put them to the
+    model of `before`, having started from it. Rows that `before` `used` in any split, and which
+    moved to the test split, are none: its model has learned them.
     """
     old, new = ({row["id"]: row for row in r.lines(ROWS)} for r in (before, after))
     common = sorted(old.keys() & new.keys())
     equal = with_equal_labels(common, old, new)
     asked = answers_as_base(before, (after, *others))
-    fresh = with_equal_labels(sorted((new.keys() - old.keys()) & asked.keys()), asked, new)
+    fresh = sorted(new.keys() - old.keys() - set(used))
+    answered = with_equal_labels([id for id in fresh if id in asked], asked, new)
     report: dict[str, Any] = {
         "rows": {
             "compared": len(equal),
@@ -43,13 +45,13 @@ def compare_metrics(
             "only_after": len(new) - len(common),
             "other_labels": len(common) - len(equal),
         },
-        "new_rows": {"compared": len(fresh)},
+        "new_rows": {"compared": len(answered), "not_asked": len(fresh) - len(answered)},
         "figures": figures(before, after),
     }
     if equal:
         report |= judge([old[id] for id in equal], [new[id] for id in equal])
-    if fresh:
-        report["new_rows"] |= judge([asked[id] for id in fresh], [new[id] for id in fresh])
+    if answered:
+        report["new_rows"] |= judge([asked[id] for id in answered], [new[id] for id in answered])
     return report
 
 
