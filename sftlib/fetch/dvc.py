@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from sftlib.core.errors import DataError
-from sftlib.fetch.git import environment
+from sftlib.fetch.git import environment, place_of
 from sftlib.fetch.uri import DvcUri
 
 
@@ -28,7 +28,7 @@ def get(uri: DvcUri, out: Path) -> None:
     """Run `dvc get` apart from the terminal, so that neither git nor ssh can ask for anything."""
     options = ["--rev", uri.revision, "--out", str(out)]
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "get", *options, "--", uri.url, uri.path],
+        [sys.executable, "-m", "dvc", "get", *options, "--", place_of(uri.url), uri.path],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
