@@ -1,4 +1,4 @@
-"""How far data moved: profiles of sources, and distances between them, by hand and against SciPy."""
+"""How far data moved: profiles of sources, and distances by hand and against SciPy."""
 
 import math
 from typing import Any

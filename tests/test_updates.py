@@ -18,7 +18,7 @@ LINES = [line.strip() for line in DOC.splitlines() if line.startswith("    ")]
 
 NEW = [
     {"prompt": f"name a zebra {n}", "completion": f"zebra {n * 7}" + " runs" * 20}
-    for n in range(60)
+    for n in range(150)
 ]
 
 
@@ -65,7 +65,7 @@ def test_the_page_from_new_rows_to_the_former_build(clone: Path) -> None:
     after = splits(clone)
     order = ("train", "validation", "test")
     assert all(order.index(after[id]) >= order.index(split) for id, split in before.items())
-    assert len(after) == len(before) + 60
+    assert len(after) == len(before) + len(NEW)
 
     assert ran(follow(clone, next(lines)))[-3:] == ["train", "evaluate", "release"]
     follow(clone, next(lines))
@@ -112,7 +112,7 @@ def check_comparison(clone: Path) -> None:
     assert 0 < drift["lengths"] < 1
     assert drift["languages"] is drift["labels"] is None
     assert drift["mean_characters"][0] < 32 < drift["mean_characters"][1]
-    assert drift["words"] == 60 * 26
+    assert drift["words"] == 150 * 26
     numbers = set(range(81)) | {n * n + n for n in range(80)}
-    unseen = 60 * (26 - 2) + sum(7 * n not in numbers for n in range(60))
+    unseen = 150 * (26 - 2) + sum((n not in numbers) + (7 * n not in numbers) for n in range(150))
     assert drift["unseen"] == round(unseen / drift["words"], 4)
