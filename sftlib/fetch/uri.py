@@ -10,7 +10,7 @@ from sftlib.core.errors import UsageError
 PACKAGE = re.compile(
     r"package:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)/(?P<path>.+)"
 )
-GIT = re.compile(r"(git|dvc):(?P<url>[^#]+)#(?P<path>.+)@(?P<revision>[^@]+)")
+REPOSITORY = re.compile(r"(git|dvc):(?P<url>[^#]+)#(?P<path>.+)@(?P<revision>[^@]+)")
 HUB = re.compile(r"hub:(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>.+)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GIT_URL = re.compile(r"(https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+|[./~]?[\w./~-]+")
@@ -69,7 +69,9 @@ def parse_uri(key: str, uri: str) -> Uri:
     a whole commit: branches and tags move, and then nobody can say which data made which model.
     """
     kind = uri.partition(":")[0]
-    match = {"package": PACKAGE, "git": GIT, "dvc": GIT, "hub": HUB}[kind].fullmatch(uri)
+    match = {"package": PACKAGE, "git": REPOSITORY, "dvc": REPOSITORY, "hub": HUB}[kind].fullmatch(
+        uri
+    )
     if match is None:
         raise fault(key, uri, f"is not of the form {FORMS[kind]}")
     if kind == "package":
