@@ -281,7 +281,7 @@ def test_licences_and_origins_stand_in_the_card_and_cannot_break_it() -> None:
     hostile = 'x|y<script>alert("1")</script>\n# no `heading`'
     source = replace(PARAMS.sources["about"], licence=hostile)
     params = replace(PARAMS, sources={"a": source}, base=replace(PARAMS.base, licence="Odd-1.0"))
-    card = model_card(params, METRICS)
+    card = model_card(params, METRICS, {})
     assert "licence `Odd-1.0`." in card
     assert "| loss | 2.0000 | 1.0000 |" in card
     (row,) = [line for line in card.splitlines() if line.startswith("| a |")]

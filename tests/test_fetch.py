@@ -30,6 +30,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ("git:/x#y@main", "must name a whole commit, 40 hexadecimal digits, after the last @"),
         (f"git:ext::sh -c x#y@{COMMIT}", "must name an https, ssh or file URL, or a path"),
         (f"git:--upload-pack=x#y@{COMMIT}", "must name an https, ssh or file URL, or a path"),
+        ("dvc:/x#y@v1", "must name a whole commit, 40 hexadecimal digits, after the last @"),
+        (f"dvc:ext::sh -c x#y@{COMMIT}", "must name an https, ssh or file URL, or a path"),
+        (f"dvc:.#.@{COMMIT}", "must name a file or folder of that repository"),
         ("hub:a/b@main", "must name a whole commit, 40 hexadecimal digits, after the last @"),
     ],
 )
@@ -199,6 +202,33 @@ def test_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     last = commit_all(origin)
     with pytest.raises(DataError, match=r"big\.bin in .* is a pointer to Git LFS"):
         bring("k", f"git:{origin}#.@{last}", None, tmp_path / "lfs", tmp_path / "d")
+
+
+def test_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = tmp_path / "origin"
+    (origin / "data/inner").mkdir(parents=True)
+    (origin / "data/inner/a.txt").write_text("first")
+    git(origin, "init", "-q")
+    for command in (["dvc", "init", "-q"], ["dvc", "add", "-q", "data"]):
+        assert run(command, origin).returncode == 0
+    first = commit_all(origin)
+    (origin / "data/inner/a.txt").write_text("second")
+    assert run(["dvc", "add", "-q", "data"], origin).returncode == 0
+    commit_all(origin)
+    monkeypatch.chdir(origin)
+    for url, path, file in ((".", "data", "inner/a.txt"), (origin, "data/inner/a.txt", "a.txt")):
+        target = tmp_path / file.replace("/", "-")
+        bring("k", f"dvc:{url}#{path}@{first}", None, target, tmp_path / "d")
+        assert [p for p in target.rglob("*") if p.is_file()] == [target / file]
+        assert (target / file).read_text() == "first"
+    assert not list((tmp_path / "d").iterdir())
+    with pytest.raises(
+        DataError, match=rf"^data of \. at {COMMIT} could not be brought: .*unknown"
+    ):
+        bring("k", f"dvc:.#data@{COMMIT}", None, tmp_path / "x", tmp_path / "d")
+    shutil.rmtree(origin / ".dvc/cache")
+    with pytest.raises(DataError, match="check the commit and that its data are in the cache"):
+        bring("k", f"dvc:.#data@{first}", None, tmp_path / "y", tmp_path / "d")
 
 
 def test_a_whole_repository_at_a_relative_path(

@@ -88,13 +88,6 @@ class Change:
     examples: list[dict[str, str]] = field(default_factory=list)
 
 
-def compare_data(before: Revision, after: Revision) -> list[Change]:
-    """Rows added, removed, changed and moved to another split; [] when the data are the same."""
-    if data_hashes(before) == data_hashes(after):
-        return []
-    return compare_fates(read_fates(before), read_fates(after))
-
-
 def data_hashes(revision: Revision) -> dict[str, str | None]:
     """The hashes of all data between the raw ones and the answers of the models."""
     others = ("data/raw/", "data/evaluated", "metrics/", "models/", "plots/")
@@ -102,6 +95,7 @@ def data_hashes(revision: Revision) -> dict[str, str | None]:
 
 
 def compare_fates(before: Fates, after: Fates) -> list[Change]:
+    """Rows added, removed, changed and moved to another split."""
     old, new = before.in_use(), after.in_use()
     removed = {id: row for id, row in old.items() if id not in new}
     added = {id: row for id, row in new.items() if id not in old}

@@ -10,9 +10,12 @@ from sftlib.core.operators import Operator, operator_faults
 # Keys name files and stand in commands, so nothing that a shell or a path could read differently.
 Name = Annotated[str, Pattern(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, _ and -")]
 Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 hexadecimal digits")]
-Uri = Annotated[str, Pattern(r"(package|git|hub):.+", "package:..., git:... or hub:...")]
+Uri = Annotated[
+    str, Pattern(r"(package|git|hub|dvc):.+", "package:..., git:..., hub:... or dvc:...")
+]
 BaseUri = Annotated[
-    str, Pattern(r"(package|git|hub|new):.+", "package:..., git:..., hub:... or new:...")
+    str,
+    Pattern(r"(package|git|hub|dvc|new):.+", "package:..., git:..., hub:..., dvc:... or new:..."),
 ]
 Task = Literal["chat", "classify", "tag", "seq2seq"]
 Share = Annotated[float, Bounds(0, 1)]
@@ -371,7 +374,7 @@ def check_pinned(key: str, entry: Fetch | Base, faults: Faults) -> None:
     if is_package and entry.sha256 is None:
         faults.add(f"{key}.sha256", "missing key; a package needs the sha256 of its wheel")
     if not is_package and entry.sha256 is not None:
-        faults.add(f"{key}.sha256", "only packages have one; a revision pins git and hub")
+        faults.add(f"{key}.sha256", "only packages have one; a revision pins git, hub and dvc")
 
 
 def check_path(key: str, path: str, faults: Faults) -> None:

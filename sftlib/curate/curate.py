@@ -11,10 +11,9 @@ from sftlib.core.params import Curate, Run, Source
 from sftlib.core.rows import LineWriter, read_lines
 from sftlib.core.tally import Tally, total
 from sftlib.curate.duplicates import find_duplicates
-from sftlib.curate.survey import Fields, read_pool
+from sftlib.curate.profile import Profile
+from sftlib.curate.survey import Fields, Pool, read_pool
 from sftlib.curate.verdict import Duplicate, Verdict
-
-Shards = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,16 @@ def curate(
     """
     pool = read_pool(folders.clean, sources, params, run)
     verdict = find_duplicates(pool, params)
-    tallies = write_rows(folders, pool.shards, verdict)
+    tallies, profiles = write_rows(folders, pool, verdict)
     write_copies(folders.curated_ledger / "copies.json", verdict.copies)
     return {
         **total(tallies.values()).to_json(),
         "clusters": verdict.clusters,
         "pairs_compared": verdict.pairs_compared,
-        "by_source": {source: tallies[source].to_json() for source in sorted(tallies)},
+        "by_source": {
+            source: tallies[source].to_json() | profiles[source].to_json()
+            for source in sorted(tallies)
+        },
     }
 
 
@@ -55,14 +57,21 @@ def write_copies(path: Path, copies: dict[str, Counter[int]]) -> None:
     path.write_bytes(orjson.dumps(sizes, option=orjson.OPT_INDENT_2))
 
 
-def write_rows(folders: Folders, shards: Shards, verdict: Verdict) -> dict[str, Tally]:
-    """Write each row to its shard, or to `dropped` in the ledger with its keeper."""
-    keepers = find_keepers(folders.clean_ledger, shards, verdict)
+def write_rows(
+    folders: Folders, pool: Pool, verdict: Verdict
+) -> tuple[dict[str, Tally], dict[str, Profile]]:
+    """Write each row to its shard, or to `dropped` in the ledger with its keeper.
+
+    Returns, of each source, the counts and what the rows are like that are kept.
+    """
+    keepers = find_keepers(folders.clean_ledger, pool.shards, verdict)
     tallies: dict[str, Tally] = {}
+    profiles: dict[str, Profile] = {}
     first = 0
-    for shard, count in shards:
+    for shard, count in pool.shards:
         source = shard.partition("/")[0]
         tally = tallies.setdefault(source, Tally())
+        profile = profiles.setdefault(source, Profile())
         ledger = read_lines(ledger_of(folders.clean_ledger, shard))
         with (
             (folders.clean / shard).open("rb") as lines,
@@ -78,13 +87,16 @@ def write_rows(folders: Folders, shards: Shards, verdict: Verdict) -> dict[str, 
                     dropped.write(drop_entry(entry, duplicate, keepers))
                     continue
                 tally.kept += 1
+                profile.add(line, entry, int(pool.lengths[row]))
                 curated.write_line(placed(line, entry["id"], source, float(verdict.places[row])))
                 kept.write(identity(entry))
         first += count
-    return tallies
+    return tallies, profiles
 
 
-def find_keepers(ledger: Path, shards: Shards, verdict: Verdict) -> dict[int, dict[str, str]]:
+def find_keepers(
+    ledger: Path, shards: list[tuple[str, int]], verdict: Verdict
+) -> dict[int, dict[str, str]]:
     """The identity of each row that is kept in the stead of another."""
     wanted = {duplicate.keeper for duplicate in verdict.duplicates.values()}
     found: dict[int, dict[str, str]] = {}

@@ -1,1 +1,1 @@
-"""Bring pinned things from elsewhere: files of a wheel, of a git commit, of a model hub."""
+"""Bring pinned things from elsewhere: files of a wheel, a git commit, a model hub, a build."""

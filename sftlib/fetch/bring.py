@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from sftlib.core.errors import DataError
+from sftlib.fetch.dvc import bring_dvc
 from sftlib.fetch.git import bring_git
 from sftlib.fetch.hub import bring_hub
 from sftlib.fetch.package import bring_package
-from sftlib.fetch.uri import GitUri, PackageUri, parse_uri
+from sftlib.fetch.uri import DvcUri, GitUri, PackageUri, parse_uri
 
 
 def bring(key: str, uri: str, sha256: str | None, target: Path, downloads: Path) -> None:
@@ -22,6 +23,8 @@ def bring(key: str, uri: str, sha256: str | None, target: Path, downloads: Path)
         bring_package(parsed, sha256, target, downloads)
     elif isinstance(parsed, GitUri):
         bring_git(parsed, target, downloads)
+    elif isinstance(parsed, DvcUri):
+        bring_dvc(parsed, target, downloads)
     else:
         bring_hub(parsed, target, downloads)
     files = [path for path in target.rglob("*") if not path.is_dir()]

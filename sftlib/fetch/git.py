@@ -73,7 +73,7 @@ def fetch_commit(uri: GitUri, store: Path) -> None:
 
 def fetch_into(folder: Path, uri: GitUri) -> None:
     """Fetch the commit alone, or all branches and tags where the server gives out only those."""
-    url = uri.url if REMOTE.fullmatch(uri.url) else str(Path(uri.url).expanduser().resolve())
+    url = place_of(uri.url)
     try:
         git(folder, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, uri.revision)
     except DataError:
@@ -87,6 +87,11 @@ def fetch_into(folder: Path, uri: GitUri) -> None:
             "+refs/tags/*:refs/tags/*",
         )
         git(folder, "cat-file", "-e", f"{uri.revision}^{{tree}}")
+
+
+def place_of(url: str) -> str:
+    """A URL as it is, a path from the root of the file system."""
+    return url if REMOTE.fullmatch(url) else str(Path(url).expanduser().resolve())
 
 
 def git(folder: Path, *arguments: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The three forms of a `uri` in params.yaml."""
+"""The four forms of a `uri` in params.yaml."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sftlib.core.errors import UsageError
 PACKAGE = re.compile(
     r"package:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)/(?P<path>.+)"
 )
-GIT = re.compile(r"git:(?P<url>[^#]+)#(?P<path>.+)@(?P<revision>[^@]+)")
+REPOSITORY = re.compile(r"(git|dvc):(?P<url>[^#]+)#(?P<path>.+)@(?P<revision>[^@]+)")
 HUB = re.compile(r"hub:(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>.+)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GIT_URL = re.compile(r"(https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+|[./~]?[\w./~-]+")
@@ -43,11 +43,21 @@ class HubUri:
     revision: str
 
 
-Uri: TypeAlias = PackageUri | GitUri | HubUri
+@dataclass(frozen=True)
+class DvcUri:
+    """`dvc:URL#PATH@COMMIT`: what DVC tracks at a commit; `.` is this very repository."""
+
+    url: str
+    path: str
+    revision: str
+
+
+Uri: TypeAlias = PackageUri | GitUri | HubUri | DvcUri
 
 FORMS = {
     "package": "package:NAME==VERSION/PATH",
     "git": "git:URL#PATH@COMMIT",
+    "dvc": "dvc:URL#PATH@COMMIT",
     "hub": "hub:ORG/NAME@COMMIT or hub:datasets/ORG/NAME@COMMIT",
 }
 
@@ -59,7 +69,9 @@ def parse_uri(key: str, uri: str) -> Uri:
     a whole commit: branches and tags move, and then nobody can say which data made which model.
     """
     kind = uri.partition(":")[0]
-    match = {"package": PACKAGE, "git": GIT, "hub": HUB}[kind].fullmatch(uri)
+    match = {"package": PACKAGE, "git": REPOSITORY, "dvc": REPOSITORY, "hub": HUB}[kind].fullmatch(
+        uri
+    )
     if match is None:
         raise fault(key, uri, f"is not of the form {FORMS[kind]}")
     if kind == "package":
@@ -70,7 +82,12 @@ def parse_uri(key: str, uri: str) -> Uri:
         return HubUri(match["repo"], match["kind"] is not None, match["revision"])
     if not GIT_URL.fullmatch(match["url"]):
         raise fault(key, uri, "must name an https, ssh or file URL, or a path")
-    return GitUri(match["url"], inner_path(key, uri, match["path"]), match["revision"])
+    path = inner_path(key, uri, match["path"])
+    if kind == "git":
+        return GitUri(match["url"], path, match["revision"])
+    if not path:
+        raise fault(key, uri, "must name a file or folder of that repository")
+    return DvcUri(match["url"], path, match["revision"])
 
 
 def inner_path(key: str, uri: str, path: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sftlib.core.params import Params
+from sftlib.core.params import Base, Params
 from sftlib.core.splits import SPLITS
 
 FORMS = {"perplexity": ".2f", "exact_match": ".3f", "rouge_l": ".3f", "chrf": ".1f"}
@@ -27,17 +27,18 @@ USES = {
 }
 
 
-def model_card(params: Params, metrics: dict[str, Any]) -> str:
+def model_card(params: Params, metrics: dict[str, Any], weights: dict[str, str]) -> str:
     """Markdown with the front matter that model hubs read.
 
     metrics: of the facts; the metrics files by stage, `clean` by source.
+    weights: sha256 of the base model's files of weights, by name.
     """
     built = {k: v for k, v in asdict(params).items() if k != "run"}
     parts = [
         front_matter(params),
         "# Model card",
         "Fine-tuned by a declarative data build; every figure below is of this very build.",
-        f"Base model: {code(params.base.uri)}, licence {code(params.base.licence)}.",
+        base_sentences(params.base, weights),
         "## Metrics on the test split",
         metrics_table(metrics["evaluate"]),
         "## Data",
@@ -56,6 +57,17 @@ def front_matter(params: Params) -> str:
     note = json.dumps("; ".join(licences))
     tag = USES[params.task].pipeline_tag
     return f"---\nlicense: other\nlicense_name: {note}\npipeline_tag: {tag}\n---"
+
+
+def base_sentences(base: Base, weights: dict[str, str]) -> str:
+    sentences = [f"Base model: {code(base.uri)}, licence {code(base.licence)}."]
+    if base.uri.startswith("dvc:"):
+        sentences.append(
+            "It is an earlier build: params.yaml and dvc.lock at the commit of its uri tell what "
+            "made it."
+        )
+    named = ", ".join(f"{code(name)} {code(sha256)}" for name, sha256 in weights.items())
+    return " ".join([*sentences, f"Its weights by sha256: {named}."])
 
 
 def metrics_table(evaluated: dict[str, Any]) -> str:

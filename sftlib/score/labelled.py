@@ -116,9 +116,9 @@ def plain(metrics: dict[str, Any]) -> dict[str, float]:
 def row_lines(test: PackedSplit, said: Said) -> Iterator[dict[str, Any]]:
     """One object per row with the sums of both, for paired comparisons, and what tuned says."""
     losses = {name: found.per_row(found.losses) for name, found in said.predictions.items()}
-    shown = shown_labels(said)
+    shown, counts = shown_labels(said), np.bincount(said.predictions["tuned"].rows)
     for row, (id, source) in enumerate(zip(test.rows["id"], test.rows["source"], strict=True)):
-        line: dict[str, Any] = {"id": id, "source": source}
+        line: dict[str, Any] = {"id": id, "source": source, "labels": int(counts[row])}
         line |= {name: {"loss_sum": float(losses[name][row])} for name in MODELS}
         yield line | {"gold": shown[row][0], "predicted": shown[row][1]}
 
