@@ -60,6 +60,8 @@ def main(stage: Stage) -> None:
         if params.class_weights is not None and labels is not None:
             weights = balanced_weights(labels).to(device)
             run.loss_sum = partial(head.loss_sum, weights=weights)
+        if params.r_drop is not None:
+            run.loss_sum = partial(run.loss_sum, r_drop=params.r_drop)
         with autocast(device, params):
             rows = run.train.rows
             head.check(trainee.model, [rows[n] for n in (0, len(rows) // 2, -1)], 0.02)

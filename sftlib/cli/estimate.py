@@ -115,7 +115,8 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     tokens = params.tokenize.tokens_per_pack
     # Logits, their fp32 copy, its log-softmax and its gradient.
     logits = tokens * learned_share * config["vocab_size"] * (width + 3 * 4)
-    return int(TRANSIENT * (tokens * per_token + logits))
+    passes = 1 if params.train.r_drop is None else 2
+    return int(TRANSIENT * passes * (tokens * per_token + logits))
 
 
 def count_tokens(root: Path, raw_bytes: int) -> tuple[int, float]:

@@ -25,14 +25,19 @@ def print_stats(as_json: bool) -> None:
 
 
 def sources_table(stats: dict[str, dict[str, Any]]) -> Table:
-    table = Table("source", "rows", "cleaned", "curated", *SPLITS, "kept", "dropped, by reason")
+    heads = ("source", "rows", "cleaned", "curated", *SPLITS, "kept")
+    table = Table(*heads, "dropped, by reason", "added, by augmentation")
     for source, found in stats.items():
         counts = [found["rows"], found["cleaned"], found["curated"]]
         counts += [found["splits"].get(split, 0) for split in SPLITS]
-        reasons = "\n".join(f"{count} {reason}" for reason, count in found["dropped"].items())
         kept = f"{found['kept_share']:.1%}"
-        table.add_row(printable(source), *map(str, counts), kept, reasons or "-")
+        notes = [listed(found["dropped"]), listed(found["added"])]
+        table.add_row(printable(source), *map(str, counts), kept, *notes)
     return table
+
+
+def listed(counts: dict[str, int]) -> str:
+    return "\n".join(f"{count} {name}" for name, count in counts.items()) or "-"
 
 
 def languages_table(stats: dict[str, dict[str, Any]]) -> Table:
@@ -46,16 +51,19 @@ def languages_table(stats: dict[str, dict[str, Any]]) -> Table:
 def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
     """Source -> rows at each stage, what was dropped by reason over all stages, and languages.
 
-    A language has [rows, rows that were left when they were cleaned].
+    A language has [rows, rows that were left when they were cleaned]. `added` are the rows that
+    train got besides, by what made them, and those whose label was guessed.
     """
     if not (metrics / "split.json").is_file():
         raise UsageError("metrics/split.json is missing: build with `dvc repro split` first")
     curate, split = (read(metrics / f"{stage}.json") for stage in ("curate", "split"))
+    composed = composed_by_source(metrics / "compose.json")
     stats = {}
     for file in sorted((metrics / "clean").glob("*.json")):
         source, clean = file.stem, read(file)
         curated = curate["by_source"].get(source, {"kept": 0, "dropped": {}})
         later = split["dropped_by_source"].get(source, {})
+        last = composed.get(source, {})
         splits = {name: split["by_source"][name].get(source, 0) for name in SPLITS}
         stats[source] = {
             "rows": clean["rows_in"],
@@ -64,9 +72,21 @@ def collect_stats(metrics: Path) -> dict[str, dict[str, Any]]:
             "kept_share": round(sum(splits.values()) / clean["rows_in"], 4),
             "splits": splits,
             "languages": languages(clean),
-            "dropped": {**clean["dropped"], **curated["dropped"], **later},
+            "dropped": {
+                **clean["dropped"],
+                **curated["dropped"],
+                **later,
+                **last.get("dropped", {}),
+            },
+            "added": {**last.get("changed", {}), **last.get("added", {})},
         }
     return stats
+
+
+def composed_by_source(path: Path) -> dict[str, Any]:
+    """What composing did to the rows of each source; nothing before, or where it did nothing."""
+    found: dict[str, Any] = read(path)["train"].get("by_source", {}) if path.is_file() else {}
+    return found
 
 
 def languages(clean: dict[str, Any]) -> dict[str, list[int]]:
