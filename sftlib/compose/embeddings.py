@@ -18,11 +18,14 @@ OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
 def load_encoder(model: Path) -> PreTrainedModel:
     """The model in a folder without its head, in fp32."""
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     network: PreTrainedModel = AutoModel.from_pretrained(
         str(model), use_safetensors=True, **OWN_FILES
     )
-    return network.float().eval()
+    network.float().eval()
+    return network
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sftlib.compose.embeddings import load_encoder
@@ -92,7 +93,9 @@ def vocabulary(model: Path) -> tuple[list[str], NDArray[np.float64]]:
         spelt = tokenizer.encode_batch([form.format(w) for w in words], add_special_tokens=False)
         ids |= {w: code.ids[0] for w, code in zip(words, spelt, strict=True) if len(code.ids) == 1}
     names = sorted(word for word in ids if word.isalpha())
-    table = load_encoder(model).get_input_embeddings().weight.detach()  # type: ignore[union-attr]
+    embeddings = load_encoder(model).get_input_embeddings()
+    assert isinstance(embeddings, torch.nn.Embedding)
+    table = embeddings.weight.detach()
     vectors = table[[ids[name] for name in names]].double().numpy()
     vectors = vectors - vectors.mean(axis=0)
     return names, vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

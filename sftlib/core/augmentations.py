@@ -59,7 +59,7 @@ class ReplaceWords:
     name: Literal["replace_words"] = "replace_words"
     share: Share = 0.1
     nearest: Positive = 5
-    min_similarity: Similarity = 0.4
+    min_similarity: Similarity = 0.5
     copies: Copies = 1
     seed: Seed = 1
 

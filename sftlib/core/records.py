@@ -1,7 +1,7 @@
 """What a row holds, and the identity that follows from it.
 
-A record is a conversation, a text with its label or without one, or words with their tags. Numbers and objects in
-it come from JSON and go back to it unchanged.
+A record is a conversation, a text with its label or without one, or words with their tags. Numbers
+and objects in it come from JSON and go back to it unchanged.
 """
 
 import hashlib

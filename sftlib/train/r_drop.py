@@ -2,8 +2,8 @@
 
 The loss is the mean of both passes plus alpha times the divergence of what they say.
 
-Source: Liang et al., "R-Drop: Regularized Dropout for Neural Networks" (arXiv 2106.14448), scaled as
-in its published code: the paper's own alpha, which stands beside the sum of both, is twice this one.
+Source: Liang et al., "R-Drop: Regularized Dropout for Neural Networks" (arXiv 2106.14448), scaled
+as in its published code: the paper's alpha, which stands beside the sum of both, is twice this one.
 """
 
 from collections.abc import Callable
