@@ -89,6 +89,9 @@ OTHERS |= {f"run.{key}" for key in ("executor", "workers", "ray_address", "memo_
 OTHERS |= {"run.checkpoint_seconds"}
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}
+# In test_augment.py, test_pseudo_labels.py and test_r_drop.py.
+GUESSES = ("pseudo_labels", "pseudo_labels.confidence", "pseudo_labels.rounds")
+OTHERS |= {"compose.augment", "train.r_drop", *(f"compose.{key}" for key in GUESSES)}
 OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}
 
 
