@@ -1,4 +1,4 @@
-"""docs/small-data.md: its params load, and the first of them build, explain themselves and repeat."""
+"""docs/small-data.md: its params load; the first of them build, explain themselves and repeat."""
 
 import json
 import re
