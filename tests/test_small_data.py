@@ -67,6 +67,10 @@ def test_a_build_with_all_of_it(tmp_path: Path, tiny_bert: Path) -> None:  # noq
     assert stats["added"]["pseudo_labelled"] == guessed > 0
     explained(project)
     assert repro(project) == []
+    loss = metrics(project, "train")["train"]["first_loss"]
+    change_params(project, train={"r_drop": None})
+    assert repro(project, "train") == ["train"]
+    assert metrics(project, "train")["train"]["first_loss"] != loss
 
 
 def explained(project: Path) -> None:
@@ -77,6 +81,7 @@ def explained(project: Path) -> None:
     assert life["events"][0]["detail"] == f"{made['by']} of {made['origin']}"
     assert [event["stage"] for event in life["events"]] == ["compose", "tokenize"]
     assert life["raw"]["id"] == made["origin"]
+    assert sft(project, "show", made["id"])["at"] == made["at"]
     (origin,) = sft(project, "why", made["origin"])
     events = [(event["outcome"], event["detail"]) for event in origin["events"]]
     assert ("augmented", f"{made['by']} made {made['id']}") in events

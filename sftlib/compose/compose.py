@@ -40,8 +40,7 @@ def compose(folders: Folders, params: Params) -> dict[str, Any]:
     """
     folders.ledger.mkdir(parents=True)
     metrics: dict[str, Any] = {name: pass_through(folders, name) for name in HELD_OUT}
-    unlabelled = any(map(is_unlabelled, read_folder(folders.split / "train")))
-    if is_pass_through(params.compose) and not unlabelled:
+    if is_pass_through(params.compose) and not holds_unlabelled(folders.split / "train"):
         return metrics | {"train": pass_through(folders, "train")}
     return metrics | {"train": compose_train(folders, params)}
 
@@ -50,6 +49,11 @@ def is_pass_through(compose: Compose) -> bool:
     """Whether nothing is asked for."""
     chosen = (compose.pseudo_labels, compose.select, compose.caps, compose.weights, compose.augment)
     return not (any(chosen) or compose.balance_labels)
+
+
+def holds_unlabelled(train: Path) -> bool:
+    """Whether there are rows without a label; a shard is of one source, whose rows are alike."""
+    return any(is_unlabelled(next(read_lines(train / shard))) for shard in list_shards(train))
 
 
 def pass_through(folders: Folders, name: str) -> dict[str, Any]:
