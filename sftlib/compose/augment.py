@@ -64,8 +64,8 @@ class Known:
         self._texts = {text_key(record_from_json(row)) for row in train}
         self._openings = {opening_key(record_from_json(row)) for row in held_out}
 
-    def fault(self, record: Record) -> Drop | None:
-        """Why `record` is no new row; if it is one, no later row may repeat it."""
+    def admit(self, record: Record) -> Drop | None:
+        """Take in a new row, which no later one may repeat; or say why it is none."""
         if opening_key(record) in self._openings:
             return Drop("held_out", "a row of validation or test has this text or prompt")
         key = text_key(record)
@@ -99,10 +99,8 @@ def copies(row: Row, params: Augmentation, change: Augment, known: Known) -> Ite
     record = record_from_json(row)
     for copy in range(params.copies):
         new = change(record, Draw(row["id"], f"{params.name}:{params.seed}", copy))
-        if new == record:
-            fault: Drop | None = Drop("unchanged", "there is nothing in it to change")
-        else:
-            fault = known.fault(new)
+        unchanged = Drop("unchanged", "there is nothing in it to change") if new == record else None
+        fault = unchanged or known.admit(new)
         yield Made(row["id"], params.name, copy, fault or new_row(row, new, params.name))
 
 

@@ -17,7 +17,7 @@ from sftlib.core.params import Compose, Params
 from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
 from sftlib.core.tally import Drop, Tally, total
 
-HELD_OUT = ("validation", "test")
+HELD_OUT_SPLITS = ("validation", "test")
 # Why a row was dropped, what was guessed of it, what was made of it, and what was not.
 LEDGERS = ("dropped", "pseudo_labelled", "augmented", "not_augmented")
 
@@ -39,7 +39,7 @@ def compose(folders: Folders, params: Params) -> dict[str, Any]:
     Raises `DataError` when nothing is left to train on.
     """
     folders.ledger.mkdir(parents=True)
-    metrics: dict[str, Any] = {name: pass_through(folders, name) for name in HELD_OUT}
+    metrics: dict[str, Any] = {name: pass_through(folders, name) for name in HELD_OUT_SPLITS}
     if is_pass_through(params.compose) and not holds_unlabelled(folders.split / "train"):
         return metrics | {"train": pass_through(folders, "train")}
     return metrics | {"train": compose_train(folders, params)}
@@ -64,7 +64,7 @@ def pass_through(folders: Folders, name: str) -> dict[str, Any]:
 
 def compose_train(folders: Folders, params: Params) -> dict[str, Any]:
     def held_out() -> Iterator[Row]:
-        return chain.from_iterable(read_folder(folders.split / name) for name in HELD_OUT)
+        return chain.from_iterable(read_folder(folders.split / name) for name in HELD_OUT_SPLITS)
 
     rows = list(read_folder(folders.split / "train"))
     planned = plan(rows, held_out, folders.model, params)
