@@ -2,8 +2,9 @@
 
 Run where `dvc repro base split` has run with the params of recipes/news, as
 `python -m benchmarks.small_data --rows 8 32 --seeds 1 2 3`. Every method gets the same labelled
-rows and the same half of the test split, and passes over about as many rows in training. Results stand line by
-line in .sft/small_data.jsonl, so that a run goes on where it was ended; delete it to measure anew.
+rows and the same half of the test split, and passes over about as many rows in training. Results
+stand line by line in .sft/small_data.jsonl, so that a run goes on where it was ended; delete it to
+measure anew.
 """
 
 import os

@@ -81,7 +81,6 @@ def explained(project: Path) -> None:
     assert life["events"][0]["detail"] == f"{made['by']} of {made['origin']}"
     assert [event["stage"] for event in life["events"]] == ["compose", "tokenize"]
     assert life["raw"]["id"] == made["origin"]
-    assert sft(project, "show", made["id"])["at"] == made["at"]
     (origin,) = sft(project, "why", made["origin"])
     events = [(event["outcome"], event["detail"]) for event in origin["events"]]
     assert ("augmented", f"{made['by']} made {made['id']}") in events

@@ -1,7 +1,6 @@
 """`sft show`: what the model sees of a row, and what it learns of it."""
 
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sftlib.cli.life import cleaned_lives, made_lives
+from sftlib.cli.life import cleaned_lives
 from sftlib.cli.masks import (
     Run,
     Token,
@@ -35,7 +34,7 @@ def print_row(query: str, as_json: bool) -> None:
     """Print the tokens of the row that `query` names; raises `UsageError` when there is none."""
     root = Path.cwd()
     open_split(root, "train")
-    life = next(chain(cleaned_lives(root, query), made_lives(root, query)), None)
+    life = next(cleaned_lives(root, query), None)
     if life is None:
         raise UsageError(
             f"no cleaned row is at {query!r}, has this id or holds this text: `sft why` finds "

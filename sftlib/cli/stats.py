@@ -25,14 +25,15 @@ def print_stats(as_json: bool) -> None:
 
 
 def sources_table(stats: dict[str, dict[str, Any]]) -> Table:
-    heads = ("source", "rows", "cleaned", "curated", *SPLITS, "kept")
-    table = Table(*heads, "dropped, by reason", "added, by augmentation")
+    heads = ("source", "rows", "cleaned", "curated", *SPLITS, "kept", "dropped, by reason")
+    notes = ["dropped", "added"] if any(found["added"] for found in stats.values()) else ["dropped"]
+    table = Table(*heads, *notes[1:])
     for source, found in stats.items():
         counts = [found["rows"], found["cleaned"], found["curated"]]
         counts += [found["splits"].get(split, 0) for split in SPLITS]
         kept = f"{found['kept_share']:.1%}"
-        notes = [listed(found["dropped"]), listed(found["added"])]
-        table.add_row(printable(source), *map(str, counts), kept, *notes)
+        listings = (listed(found[note]) for note in notes)
+        table.add_row(printable(source), *map(str, counts), kept, *listings)
     return table
 
 
