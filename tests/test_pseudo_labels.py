@@ -160,13 +160,18 @@ ASKED += [row(Unlabelled("CAT the  good"), "u")]
 
 
 def composed(
-    folder: Path, model: Path, chosen: PseudoLabels | None, **choices: Any
+    folder: Path,
+    model: Path,
+    chosen: PseudoLabels | None,
+    taught: list[dict[str, Any]] = TAUGHT,
+    **choices: Any,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    write_rows(folder / "split/train/a/x.jsonl", TAUGHT)
+    """The rows of train after the stage, and its metrics."""
+    write_rows(folder / "split/train/a/x.jsonl", taught)
     write_rows(folder / "split/train/u/x.jsonl", ASKED)
     for name in ("validation", "test"):
         write_rows(folder / "split" / name / "a/x.jsonl", [row(Labeled("held out", "bad"))])
-    entries = [{"id": r["id"], "at": f"data/raw/x:{n}"} for n, r in enumerate(TAUGHT + ASKED)]
+    entries = [{"id": r["id"], "at": f"data/raw/x:{n}"} for n, r in enumerate(taught + ASKED)]
     write_rows(folder / "curated/kept/x.jsonl", entries)
     params = replace(PARAMS, compose=replace(PARAMS.compose, pseudo_labels=chosen, **choices))
     places_ = (folder / "split", folder / "curated", model, folder / "out", folder / "ledger")
@@ -231,12 +236,12 @@ def test_without_pseudo_labels_such_rows_are_dropped(tmp_path: Path) -> None:
     [(("good", "good"), "have 1 label"), ((["a"], ["b"]), "lists of labels or scores")],
 )
 def test_labels_that_cannot_be_guessed(
-    tmp_path: Path, labels: tuple[Any, Any], message: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, labels: tuple[Any, Any], message: str
 ) -> None:
     taught = [{**r, "label": label} for r, label in zip(TAUGHT, labels, strict=False)]
-    monkeypatch.setattr("test_pseudo_labels.TAUGHT", taught)
+    chosen = PseudoLabels(confidence=0.9, rounds=1)
     with pytest.raises(DataError, match=message):
-        composed(tmp_path, tmp_path / "no/model", PseudoLabels(confidence=0.9, rounds=1))
+        composed(tmp_path, tmp_path / "no/model", chosen, taught)
 
 
 @given(st.integers(2, 4), st.integers(0, 5))
