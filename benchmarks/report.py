@@ -15,12 +15,18 @@ def figure(case: str, system: str, metric: str, value: float, unit: str) -> Figu
     return {"case": case, "system": system, "metric": metric, "value": value, "unit": unit}
 
 
-def run_benchmark(measure: Callable[[], list[Figure]]) -> None:
-    """Measure, print the figures, and write them where `--json FILE` says."""
+def run_benchmark(measure: Callable[..., list[Figure]], **options: list[int]) -> None:
+    """Measure, print the figures, and write them where `--json FILE` says.
+
+    options: name -> numbers that `--name` takes in their stead; `measure` is called with them.
+    """
     parser = argparse.ArgumentParser()
     add_json(parser)
-    file = parser.parse_args().json
-    figures = measure()
+    for name, numbers in options.items():
+        parser.add_argument(f"--{name}", type=int, nargs="+", default=numbers, metavar="N")
+    given = vars(parser.parse_args())
+    file = given.pop("json")
+    figures = measure(**given)
     print_table(figures)
     if file:
         write_figures(file, figures)

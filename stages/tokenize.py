@@ -16,8 +16,8 @@ def main(stage: Stage) -> None:
     labels = coding.labels(composed / "train")
     encoder = coding.encoder(stage.root / "models/base", stage.params.tokenize, labels)
     tokenized, ledger = stage.output("data/tokenized"), stage.output("data/ledger/tokenize")
-    kept = read_folder(stage.root / "data/ledger/curate/kept")
-    origins = {entry["id"]: entry["at"] for entry in kept}
+    ledgers = (stage.root / "data/ledger" / name for name in ("curate/kept", "compose/augmented"))
+    origins = {entry["id"]: entry["at"] for folder in ledgers for entry in read_folder(folder)}
     ledger.mkdir()
     splits: dict[str, datasets.Dataset] = {}
     for name in SPLITS:

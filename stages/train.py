@@ -95,6 +95,8 @@ def new_run(params: Params, root: Path, checkpoints: Path) -> Run:
         run.record = partial(record, root, checkpoints)
     if params.train.class_weights is not None and labels is not None:
         run.loss_sum = partial(head.loss_sum, weights=balanced_weights(labels).to(device))
+    if params.train.r_drop is not None:
+        run.loss_sum = partial(run.loss_sum, r_drop=params.train.r_drop)
     return run
 
 

@@ -91,6 +91,9 @@ OTHERS |= {"run.checkpoint_seconds"}
 OTHERS |= {f"run.{key}" for key in ("processes", "nodes", "rendezvous")}  # in test_scale_out.py
 COMPOSE = {"model", "select", "select.method", "select.rows", "balance_labels", "caps", "weights"}
 OTHERS |= {f"compose.{key}" for key in COMPOSE}
+# In test_augment.py, test_pseudo_labels.py and test_r_drop.py.
+GUESSES = ("pseudo_labels", "pseudo_labels.confidence", "pseudo_labels.rounds")
+OTHERS |= {"compose.augment", "train.r_drop", *(f"compose.{key}" for key in GUESSES)}
 OTHERS |= {f"split.time.{key}" for key in ("key", "validation_from", "test_from")}
 
 

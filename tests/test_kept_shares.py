@@ -59,6 +59,7 @@ def test_metrics_and_stats(tmp_path: Path) -> None:
         "splits": {"train": 2, "validation": 0, "test": 0},
         "languages": {"en": [2, 2], "fr": [1, 0]},
         "dropped": {"empty_answer": 1, "language": 1, "missing_field": 1, "exact_duplicate": 1},
+        "added": {},
     }
     for arguments, shown in (((), "33.3%"), (("--json",), '"kept_share":0.3333')):
         command = ["python", "-m", "sftlib.cli", "stats", *arguments]

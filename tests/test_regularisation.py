@@ -115,7 +115,7 @@ def test_the_average_is_kept_and_survives_a_break(
 def test_dropout_override(tiny_model: Path, tmp_path: Path) -> None:
     model = load_model(tiny_model, torch.float32, CPU, dropout=0.25)
     assert model.config.attention_dropout == 0.25
-    from transformers import BloomConfig, GPT2Config
+    from transformers import BertConfig, BloomConfig, GPT2Config, T5Config
 
     from sftlib.train.model import override_dropout
 
@@ -125,6 +125,12 @@ def test_dropout_override(tiny_model: Path, tmp_path: Path) -> None:
     bloom = BloomConfig()
     override_dropout(bloom, 0.3)
     assert (bloom.hidden_dropout, bloom.attention_dropout) == (0.3, 0.3)
+    bert, t5 = BertConfig(), T5Config()
+    override_dropout(bert, 0.3)
+    assert (bert.hidden_dropout_prob, bert.attention_probs_dropout_prob) == (0.3, 0.3)
+    assert bert.classifier_dropout == 0.3
+    override_dropout(t5, 0.3)
+    assert t5.dropout_rate == 0.3
 
 
 @pytest.mark.parametrize("params", [TRAIN, FULL], ids=["lora", "full"])

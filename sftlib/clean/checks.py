@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sftlib.clean.reasons import Change, Reason
-from sftlib.core.records import ROLES, Chat, Label, Labeled, Message, Record, Tagged
+from sftlib.core.records import ROLES, Chat, Label, Labeled, Message, Record, Tagged, Unlabelled
 from sftlib.core.tally import Drop
 
 
@@ -25,6 +25,8 @@ def fault(record: Record) -> Drop | None:
     """Why `record` cannot be learned from, or None."""
     if isinstance(record, Labeled):
         return text_fault(record.text, "the text") or label_fault(record.label)
+    if isinstance(record, Unlabelled):
+        return text_fault(record.text, "the text")
     if isinstance(record, Tagged):
         return text_fault(" ".join(record.words), "the sentence")
     for number, message in enumerate(record.messages, 1):

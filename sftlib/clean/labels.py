@@ -6,7 +6,7 @@ from typing import Any
 from sftlib.clean.fields import kind, missing, text_at
 from sftlib.clean.reasons import Reason
 from sftlib.core.params import Source
-from sftlib.core.records import Label, Labeled, Record, Tagged
+from sftlib.core.records import Label, Labeled, Record, Tagged, Unlabelled
 from sftlib.core.tally import Drop
 
 # A row of text columns: their line in the file, and the columns.
@@ -14,10 +14,15 @@ Lines = list[tuple[int, list[str]]]
 
 
 def parse_text_label(value: Any, source: Source) -> Record | Drop:
-    """{"text": "Great!", "label": "positive"} -> a text and its label, labels or score."""
+    """{"text": "Great!", "label": "positive"} -> a text and its label, labels or score.
+
+    A label is passed over where the source is to be unlabelled.
+    """
     text = text_at(value, "text")
     if isinstance(text, Drop):
         return text
+    if source.role == "unlabelled":
+        return Unlabelled(text)
     if "label" not in value:
         return missing("label", value)
     label = label_of(value["label"])

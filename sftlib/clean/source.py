@@ -86,6 +86,7 @@ def basis(job: Job) -> str:
     """A fingerprint of the code and the params that decide what becomes of a file."""
     choices = {"name": job.name, **asdict(job.source), **asdict(job.clean)}
     relevant = {key: value for key, value in choices.items() if key not in OF_OTHERS}
+    relevant["is_unlabelled"] = job.source.role == "unlabelled"  # the one role that changes rows
     return fingerprint(job.root, CODE, json.dumps([platform.python_version(), relevant]))
 
 

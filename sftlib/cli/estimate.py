@@ -132,7 +132,8 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     labels = min(tokens * learned_share, LOGITS_PER_PART / config["vocab_size"])
     logits = labels * config["vocab_size"] * (3 * 4 + (2 * 2 if width == 2 else 0))
     transient = TRANSIENT if train.lora is None else TRANSIENT_OF_ADAPTERS
-    return int(transient * (tokens * per_token + logits))
+    passes = 1 if train.r_drop is None else 2
+    return int(transient * passes * (tokens * per_token + logits))
 
 
 def count_tokens(root: Path, raw_bytes: int) -> tuple[int, float]:

@@ -32,6 +32,7 @@ class Life:
     """A row that was found: where it stood, its id and text if it was cleaned, and its events.
 
     `raw` is the row as it was read; none when it or its cleaning is not what it was in the build.
+    `origin` is the id of the row that an augmentation made this one of: both stand at one place.
     """
 
     at: str
@@ -39,19 +40,33 @@ class Life:
     fields: dict[str, Any] | None
     events: list[Event]
     raw: Raw | None = None
+    origin: str | None = None
 
 
 def find_lives(root: Path, params: Params, query: str, limit: int) -> list[Life]:
     """Rows at a place (`data/raw/x.jsonl:17`), of an id, or whose text holds `query`."""
     found = [follow(root, life) for life in islice(cleaned_lives(root, query), limit)]
+    found += [follow(root, life) for life in islice(made_lives(root, query), limit - len(found))]
     found = [with_raw(life, root, params) for life in found]
     dropped = dropped_lives(root, params, query)
     return found + list(islice(dropped, limit - len(found)))
 
 
+def made_lives(root: Path, query: str) -> Iterator[Life]:
+    """Rows that `compose.augment` made: of the id, or whose text holds `query`."""
+    made = {e["id"]: e for e in read_folder_if_there(root / "data/ledger/compose/augmented")}
+    wanted = normalise(query)
+    for fields in read_folder_if_there(root / "data/composed/train") if made else ():
+        entry = made.get(fields["id"])
+        if entry and matches(fields, "", query, wanted):
+            event = Event("compose", "added", f"{entry['by']} of {entry['origin']}")
+            yield Life(entry["at"], fields["id"], fields, [event], origin=entry["origin"])
+
+
 def with_raw(life: Life, root: Path, params: Params) -> Life:
     rows = read_raw(root, params, {life.at})
-    return replace(life, raw=next((raw for _, raw in rows if raw.id == life.id), None))
+    id = life.origin or life.id
+    return replace(life, raw=next((raw for _, raw in rows if raw.id == id), None))
 
 
 def dropped_lives(root: Path, params: Params, query: str) -> Iterator[Life]:
@@ -125,12 +140,28 @@ def later_events(root: Path, id: str | None) -> Iterator[Event]:
     for split in SPLITS:
         if value_of(root / "data/split" / split, id, "id"):
             yield Event("split", split)
+    yield from composed_events(ledger / "compose", id)
     for outcome in ("kept", "dropped"):
         for entry in read_folder_if_there(ledger / "tokenize" / outcome):
             if entry["id"] == id:
                 reason = f"{entry.get('reason')}: {entry.get('detail')}"
                 detail = f"{entry['tokens']} tokens" if outcome == "kept" else reason
                 yield Event("tokenize", outcome, detail + pack_of(root, id))
+
+
+def composed_events(ledger: Path, id: str | None) -> Iterator[Event]:
+    """The label that was guessed for a row, and what was made of it or was not."""
+    for entry in read_folder_if_there(ledger / "pseudo_labelled"):
+        if entry["id"] == id:
+            guess = f"{entry['label']!r} with {entry['confidence']:.3f}"
+            yield Event("compose", "pseudo-labelled", guess)
+    for entry in read_folder_if_there(ledger / "augmented"):
+        if entry["origin"] == id:
+            yield Event("compose", "augmented", f"{entry['by']} made {entry['id']}")
+    for entry in read_folder_if_there(ledger / "not_augmented"):
+        if entry["origin"] == id:
+            why = f"{entry['by']}: {entry['reason']}: {entry['detail']}"
+            yield Event("compose", "not augmented", why)
 
 
 def pack_of(root: Path, id: str | None) -> str:

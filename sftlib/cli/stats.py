@@ -25,14 +25,20 @@ def print_stats(as_json: bool) -> None:
 
 
 def sources_table(stats: dict[str, dict[str, Any]]) -> Table:
-    table = Table("source", "rows", "cleaned", "curated", *SPLITS, "kept", "dropped, by reason")
+    heads = ("source", "rows", "cleaned", "curated", *SPLITS, "kept", "dropped, by reason")
+    notes = ["dropped", "added"] if any(found["added"] for found in stats.values()) else ["dropped"]
+    table = Table(*heads, *notes[1:])
     for source, found in stats.items():
         counts = [found["rows"], found["cleaned"], found["curated"]]
         counts += [found["splits"].get(split, 0) for split in SPLITS]
-        reasons = "\n".join(f"{count} {reason}" for reason, count in found["dropped"].items())
         kept = f"{found['kept_share']:.1%}"
-        table.add_row(printable(source), *map(str, counts), kept, reasons or "-")
+        listings = (listed(found[note]) for note in notes)
+        table.add_row(printable(source), *map(str, counts), kept, *listings)
     return table
+
+
+def listed(counts: dict[str, int]) -> str:
+    return "\n".join(f"{count} {name}" for name, count in counts.items()) or "-"
 
 
 def languages_table(stats: dict[str, dict[str, Any]]) -> Table:

@@ -4,13 +4,13 @@
 """
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from sftlib.core.config import Bounds, Pattern, suggestion
 from sftlib.core.languages import LANGUAGES
+from sftlib.core.replacement import pattern_fault, replacement_faults
 
 Count = Annotated[int, Bounds(0)]
 Share = Annotated[float, Bounds(0, 1)]
@@ -250,18 +250,12 @@ def country_faults(operator: Pii) -> Iterator[tuple[str, str]]:
 
 
 def regex_faults(operator: Regex) -> Iterator[tuple[str, str]]:
-    import re2
-
     if (operator.replacement is not None) != (operator.action == "replace"):
         wanted = "needs" if operator.action == "replace" else "takes no"
         yield ".replacement", f"action {operator.action} {wanted} replacement"
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        groups = re2.compile(operator.pattern, options).groups
-    except re2.error as error:
-        yield ".pattern", f"not a pattern of RE2: {error.args[0].decode()}"
-        return
-    for group in re.findall(r"\\(\d)", operator.replacement or ""):
-        if int(group) > groups:
-            yield ".replacement", f"the pattern has no group {group}"
+    fault = pattern_fault(operator.pattern)
+    if fault is not None:
+        yield ".pattern", fault
+    elif operator.replacement is not None:
+        for fault in replacement_faults(operator.pattern, operator.replacement):
+            yield ".replacement", fault

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
+from sftlib.core.augmentations import Augmentation, augmentation_faults
 from sftlib.core.config import Bounds, Faults, Pattern, build, load_yaml, suggestion
 from sftlib.core.operators import Operator, operator_faults
 
@@ -17,6 +18,8 @@ BaseUri = Annotated[
     str,
     Pattern(r"(package|git|hub|dvc|new):.+", "package:..., git:..., hub:..., dvc:... or new:..."),
 ]
+# The roles of sources whose rows must not be trained on.
+HELD_OUT = ("validation", "test", "against")
 Task = Literal["chat", "classify", "tag", "seq2seq"]
 Share = Annotated[float, Bounds(0, 1)]
 SplitShare = Annotated[float, Bounds(0.001, 0.9)]
@@ -55,8 +58,9 @@ class Source:
     columns: our name of a field -> its name in the rows.
     meta: fields that go along with a row, to split by (`curate.group`, `split.time`).
     scheme: how tags mark spans; they are checked and become IOB2. null: plain tags.
-    role: rows are dealt to the splits (build), are a given split (validation, test), or are an
-        evaluation set that training must not have seen (against).
+    role: rows are dealt to the splits (build), are a given split (validation, test), are an
+        evaluation set that training must not have seen (against), or texts for
+        `compose.pseudo_labels` (unlabelled).
     priority: among duplicates, that of the source with the highest priority is kept.
     """
 
@@ -85,7 +89,7 @@ class Source:
     columns: dict[str, str] | None = None
     meta: tuple[str, ...] | None = None
     scheme: Literal["iob1", "iob2", "bioes"] | None = None
-    role: Literal["build", "validation", "test", "against"] = "build"
+    role: Literal["build", "validation", "test", "against", "unlabelled"] = "build"
     priority: int = 0
 
 
@@ -160,17 +164,32 @@ class Select:
 
 
 @dataclass(frozen=True)
-class Compose:
-    """What the train split is made of: select, then balance_labels, caps and weights.
+class PseudoLabels:
+    """Texts without a label join train with the one that is guessed with `confidence` at least.
 
-    model: folder of the model that `ifd` scores and `diverse` embeds with.
+    rounds: how often the guesser is taught anew, from the second on by its own sure guesses too.
+    """
+
+    confidence: Share
+    rounds: Positive
+
+
+@dataclass(frozen=True)
+class Compose:
+    """What the train split is made of: pseudo_labels, then select, balance_labels, caps, weights,
+    and augment.
+
+    model: folder of the model that `ifd` scores with, that `diverse` and `pseudo_labels` embed
+        with, and whose words `replace_words` knows.
     """
 
     model: str
+    pseudo_labels: PseudoLabels | None
     select: Select | None
     balance_labels: bool
     caps: dict[Name, Positive] | None
     weights: dict[Name, NotNegative] | None
+    augment: tuple[Augmentation, ...] | None
 
 
 @dataclass(frozen=True)
@@ -217,6 +236,7 @@ class Train:
     label_smoothing: Annotated[float, Bounds(0, 0.9)]
     dropout: Share | None
     neftune_alpha: NotNegative | None
+    r_drop: NotNegative | None
     class_weights: Literal["balanced"] | None
     freeze: tuple[str, ...] | None
     ema: Share | None
@@ -287,6 +307,8 @@ def check_together(params: Params, faults: Faults) -> None:
     for name, source in params.sources.items():
         check_path(f"sources.{name}.path", source.path, faults)
         check_source(f"sources.{name}", source, faults)
+        if source.role == "unlabelled" and params.task != "classify":
+            faults.add(f"sources.{name}.role", f"task {params.task} has no use for {source.role}")
     for key, message in operator_faults(params.clean.operators or ()):
         faults.add(f"clean.operators{key}", message)
     check_split(params, faults)
@@ -315,6 +337,11 @@ def check_source(key: str, source: Source, faults: Faults) -> None:
     ):
         if getattr(source, name) is not None and source.format not in formats:
             faults.add(f"{key}.{name}", f"format {source.format} has no {name}")
+    if source.role == "unlabelled":
+        if source.format not in (*LABELLED, "auto"):
+            faults.add(f"{key}.role", f"unlabelled needs a format of {', '.join(LABELLED)}")
+        if source.labels is not None:
+            faults.add(f"{key}.labels", "an unlabelled source has none")
 
 
 def check_split(params: Params, faults: Faults) -> None:
@@ -343,6 +370,13 @@ def check_compose(params: Params, faults: Faults) -> None:
             if name not in params.sources:
                 hint = suggestion(name, params.sources)
                 faults.add(f"compose.{key}.{name}", "is no source" + hint)
+    for key, message in augmentation_faults(params.compose.augment or (), params.task):
+        faults.add(f"compose.augment{key}", message)
+    if params.compose.pseudo_labels is not None:
+        if params.task != "classify":
+            faults.add("compose.pseudo_labels", f"task {params.task} has no labels to guess")
+        elif not any(source.role == "unlabelled" for source in params.sources.values()):
+            faults.add("compose.pseudo_labels", "no source has role: unlabelled")
     if params.compose.model != "models/base":
         check_path("compose.model", params.compose.model, faults)
 
@@ -351,6 +385,13 @@ def check_task(params: Params, faults: Faults) -> None:
     """What only some tasks know."""
     if params.train.class_weights and params.task not in ("classify", "tag"):
         faults.add("train.class_weights", f"task {params.task} has no classes")
+    if params.train.r_drop is not None:
+        if params.task == "chat":
+            faults.add("train.r_drop", "task chat never holds all of its logits, which it compares")
+        if params.train.dropout == 0 and (
+            params.train.lora is None or not params.train.lora.dropout
+        ):
+            faults.add("train.r_drop", "needs dropout, and train.dropout is 0")
     if params.compose.select and params.compose.select.method == "ifd" and params.task != "chat":
         faults.add("compose.select.method", f"task {params.task} has no prompts: ifd needs chat")
     is_new = params.base.uri.startswith("new:")

@@ -1,7 +1,7 @@
 """What a row holds, and the identity that follows from it.
 
-A record is a conversation, a text with its label, or words with their tags. Numbers and objects in
-it come from JSON and go back to it unchanged.
+A record is a conversation, a text with its label or without one, or words with their tags. Numbers
+and objects in it come from JSON and go back to it unchanged.
 """
 
 import hashlib
@@ -47,6 +47,13 @@ class Labeled:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A text whose class is not known: `compose.pseudo_labels` gives it one, or drops it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """The words of a sentence and a tag for each."""
 
@@ -54,7 +61,7 @@ class Tagged:
     tags: tuple[str, ...]
 
 
-Record: TypeAlias = Chat | Labeled | Tagged
+Record: TypeAlias = Chat | Labeled | Unlabelled | Tagged
 
 
 def canonical_json(value: Any) -> str:
@@ -71,6 +78,8 @@ def record_to_json(record: Record) -> dict[str, Any]:
     if isinstance(record, Labeled):
         label = list(record.label) if isinstance(record.label, tuple) else record.label
         return {"text": record.text, "label": label}
+    if isinstance(record, Unlabelled):
+        return {"text": record.text}
     if isinstance(record, Tagged):
         return {"words": list(record.words), "tags": list(record.tags)}
     fields: dict[str, Any] = {
@@ -106,6 +115,8 @@ def record_from_json(fields: dict[str, Any]) -> Record:
         return Labeled(fields["text"], tuple(label) if isinstance(label, list) else label)
     if "tags" in fields:
         return Tagged(tuple(fields["words"]), tuple(fields["tags"]))
+    if "text" in fields:
+        return Unlabelled(fields["text"])
     messages = tuple(message_from_json(turn) for turn in fields["messages"])
     return Chat(messages, canonical_json(fields["tools"]) if "tools" in fields else None)
 
@@ -144,7 +155,7 @@ def normalise(text: str) -> str:
 
 def record_text(record: Record) -> str:
     """All of a record as one text, the base of near-duplicate search."""
-    if isinstance(record, Labeled):
+    if isinstance(record, Labeled | Unlabelled):
         return record.text
     if isinstance(record, Tagged):
         return " ".join(record.words)

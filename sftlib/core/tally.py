@@ -14,8 +14,8 @@ class Drop:
     detail: str
 
 
-# What is counted besides, of kept rows but for the last.
-NOTES = ("changed", "flagged", "languages", "languages_dropped")
+# What is counted besides: of kept rows, of dropped ones, and of rows made of kept ones.
+NOTES = ("changed", "flagged", "languages", "languages_dropped", "added", "not_added")
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Tally:
     flagged: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     languages_dropped: Counter[str] = field(default_factory=Counter)
+    added: Counter[str] = field(default_factory=Counter)
+    not_added: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         self.rows_in += other.rows_in

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import orjson
 
-from sftlib.core.records import Chat, Labeled, Record, normalise
+from sftlib.core.records import Chat, Labeled, Record, Unlabelled, normalise
 
 
 class Signature(NamedTuple):
@@ -33,6 +33,9 @@ def signature(record: Record) -> Signature:
     if isinstance(record, Labeled):
         text = normalise(record.text)
         return Signature(hashed([text, record.label]), text, text)
+    if isinstance(record, Unlabelled):
+        text = normalise(record.text)
+        return Signature(hashed([text]), text, text)
     text = normalise(" ".join(record.words))
     return Signature(hashed([text, record.tags]), text, text)
 

@@ -87,11 +87,14 @@ class Dealer:
         role = self.sources[row["source"]].role
         if role == "against":
             return Drop("evaluation_set", "kept to compare with, not to build from")
-        if role != "build":
+        if role in ("validation", "test"):
             return role
-        name = self.dealt[row["place"]]
         if row["place"] < 0:
             return Drop("prompt_held_out", "a given split or evaluation set has its prompt")
+        # A cluster without any labelled row is dealt to no split.
+        name = self.dealt.get(row["place"], "train")
+        if role == "unlabelled" and name != "train":
+            return Drop("prompt_held_out", f"{name} has its text, or one that is nearly the same")
         if name != "test" and row["id"] in self.leaks:
             return self.contaminated(row)
         return name

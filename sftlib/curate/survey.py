@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sftlib.core.params import Curate, Run, Source
+from sftlib.core.params import HELD_OUT, Curate, Run, Source
 from sftlib.core.records import Labeled, record_from_json, record_text
 from sftlib.core.rows import list_shards, read_lines
 from sftlib.core.shards import map_shards
@@ -121,7 +121,7 @@ def pooled(surveys: list[tuple[str, Survey]], sources: dict[str, Source]) -> Poo
         labels=[label for survey in found for label in survey.labels],
         groups=[group for survey in found for group in survey.groups],
         priorities=np.repeat([source.priority for source in owners], sizes),
-        held_out=np.repeat([source.role != "build" for source in owners], sizes),
+        held_out=np.repeat([source.role in HELD_OUT for source in owners], sizes),
         grams=[grams for survey in found for grams in survey.grams],
         counts=[counts for survey in found for counts in survey.counts],
     )

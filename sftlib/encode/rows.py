@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sftlib.core.errors import DataError
 from sftlib.core.labels import NO_LOSS
 from sftlib.core.params import Tokenize
-from sftlib.core.records import Chat, Labeled, Message, Record
+from sftlib.core.records import Chat, Labeled, Message, Record, Tagged
 from sftlib.core.tally import Drop
 from sftlib.encode.packing import best_fit
 from sftlib.encode.shapes import Shape, mark, shape_of
@@ -172,6 +172,7 @@ def as_messages(record: Record) -> list[Message]:
         label = record.label
         answer = ", ".join(label) if isinstance(label, tuple) else str(label)
         return [Message("user", record.text), Message("assistant", answer)]
+    assert isinstance(record, Tagged), "compose lets no text without a label through"
     return [
         Message("user", " ".join(record.words)),
         Message("assistant", " ".join(record.tags)),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sftlib.core.params import Params
-from sftlib.core.records import Chat, Labeled, Record, record_from_json
+from sftlib.core.records import Chat, Labeled, Record, Tagged, record_from_json
 from sftlib.core.rows import read_folder
 from sftlib.core.splits import SPLITS
 
@@ -45,7 +45,7 @@ def values(record: Record) -> list[tuple[str, str]]:
     if isinstance(record, Labeled):
         names = record.label if isinstance(record.label, tuple) else (record.label,)
         return [("labels", name) for name in names if isinstance(name, str)]
-    return [("tags", tag) for tag in record.tags]
+    return [("tags", tag) for tag in record.tags] if isinstance(record, Tagged) else []
 
 
 def ranged(scores: list[tuple[str, float]]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sftlib.core.records import Chat, Labeled, Record, record_from_json
+from sftlib.core.records import Chat, Labeled, Record, Unlabelled, record_from_json
 from sftlib.core.rows import read_folder
 
 CHARACTERS = 1500
@@ -31,6 +31,8 @@ def turns(record: Record) -> Turns:
         return shown + ([("", f"… {rest} more turns")] if rest > 0 else [])
     if isinstance(record, Labeled):
         return [("text", clip(record.text)), ("label", clip(shown_label(record.label)))]
+    if isinstance(record, Unlabelled):
+        return [("text", clip(record.text))]
     return [("words", clip(" ".join(record.words))), ("tags", clip(" ".join(record.tags)))]
 
 

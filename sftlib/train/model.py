@@ -95,7 +95,8 @@ def describe_labels(config: PretrainedConfig, labels: LabelSet) -> None:
 
 def override_dropout(config: PretrainedConfig, dropout: float) -> None:
     """Set every probability that the config has for dropout; `UsageError` when it has none."""
-    names = [name for name in config.to_dict() if name.endswith(("dropout", "pdrop"))]
+    ends = ("dropout", "pdrop", "dropout_prob", "dropout_rate")
+    names = [name for name in config.to_dict() if name.endswith(ends)]
     if not names:
         raise UsageError(f"train.dropout: models of type {config.model_type} have no dropout")
     for name in names:

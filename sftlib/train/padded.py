@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from sftlib.core.errors import UsageError
 from sftlib.core.labels import MANY, NO_LOSS, NUMBER, ONE, TAGS
+from sftlib.train.r_drop import divergence_of
 
 Row = dict[str, list[Any]]
 
@@ -137,11 +138,20 @@ def loss_sum(
     smoothing: float = 0.0,
     noise: float = 0.0,
     weights: torch.Tensor | None = None,
+    r_drop: float = 0.0,
 ) -> torch.Tensor:
-    """Sum of the losses of a pack's labels, of which `label_count` tells the number."""
+    """Sum of the losses of a pack's labels, of which `label_count` tells the number.
+
+    r_drop: what the divergence of a second pass counts in training, where there is dropout.
+    """
+    problem = model.config.problem_type
     logits, labels = label_logits(model, pack, noise)
-    losses = LOSSES[model.config.problem_type]
-    return losses(logits.float(), labels, smoothing, weights).sum()
+    loss = LOSSES[problem](logits.float(), labels, smoothing, weights).sum()
+    if r_drop == 0 or not model.training:
+        return loss
+    again, _ = label_logits(model, pack, noise)
+    both = loss + LOSSES[problem](again.float(), labels, smoothing, weights).sum()
+    return both / 2 + r_drop * divergence_of(problem)(logits.float(), again.float()).sum()
 
 
 @torch.no_grad()

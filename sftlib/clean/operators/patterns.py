@@ -1,12 +1,12 @@
 """The user's own patterns, through RE2: linear time whatever the pattern."""
 
-import re
 from typing import Any
 
 from sftlib.clean.operators.steps import Check, Mend, Step
 from sftlib.clean.operators.view import PARTS, View
 from sftlib.clean.reasons import Removal
 from sftlib.core.operators import Regex
+from sftlib.core.replacement import filler
 from sftlib.core.tally import Drop
 
 
@@ -19,14 +19,7 @@ def regex(params: Regex) -> Step:
 
 
 def replacing(params: Regex, pattern: Any) -> Mend:
-    # Texts and numbers of groups by turns; re2's own templates read backslashes differently.
-    pieces = re.split(r"\\(\d)", params.replacement or "")
-
-    def fill(match: Any) -> str:
-        return "".join(
-            (match.group(int(piece)) or "") if i % 2 else piece for i, piece in enumerate(pieces)
-        )
-
+    fill = filler(params.replacement or "")
     return Mend(params.name, lambda text: str(pattern.sub(fill, text)), PARTS[params.of])
 
 

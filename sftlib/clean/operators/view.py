@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sftlib.core.records import Labeled, Record, Tagged
+from sftlib.core.records import Labeled, Record, Tagged, Unlabelled
 
 PROMPT_ROLES = ("system", "user")
 # Whose texts belong to which part of a row; None: everyone's.
@@ -38,7 +38,7 @@ class View(NamedTuple):
 
 
 def view_of(record: Record) -> View:
-    if isinstance(record, Labeled):
+    if isinstance(record, Labeled | Unlabelled):
         return View(("text",), (record.text,))
     if isinstance(record, Tagged):  # each word has its tag, so words are not changed
         return View((), ())
@@ -48,7 +48,7 @@ def view_of(record: Record) -> View:
 
 def with_texts(record: Record, texts: Sequence[str]) -> Record:
     """`record` with the texts of its view replaced; everything else stays."""
-    if isinstance(record, Labeled):
+    if isinstance(record, Labeled | Unlabelled):
         return replace(record, text=texts[0])
     if isinstance(record, Tagged):
         return record
