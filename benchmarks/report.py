@@ -18,12 +18,31 @@ def figure(case: str, system: str, metric: str, value: float, unit: str) -> Figu
 def run_benchmark(measure: Callable[[], list[Figure]]) -> None:
     """Measure, print the figures, and write them where `--json FILE` says."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     file = parser.parse_args().json
     figures = measure()
+    print_table(figures)
+    if file:
+        write_figures(file, figures)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def print_table(figures: list[Figure]) -> None:
     table = Table("case", "system", "metric", "value", "unit")
     for f in figures:
         table.add_row(f["case"], f["system"], f["metric"], f"{f['value']:.3f}", f["unit"])  # type: ignore[arg-type]
     Console().print(table)
-    if file:
-        file.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def write_figures(file: Path, figures: list[Figure]) -> None:
+    file.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def merged(file: Path, figures: list[Figure]) -> list[Figure]:
+    """Those of cases that were not measured now, as the file has them, and `figures`."""
+    new = {figure["case"] for figure in figures}
+    old = json.loads(file.read_text()) if file.exists() else []
+    return [figure for figure in old if figure["case"] not in new] + figures
