@@ -37,7 +37,8 @@ def test_shared_and_unshared_rows_end_in_the_same_loss(tiny_model: Path, tmp_pat
         (folder / system).mkdir()
         finetune(folder, folder / system, system)
         score(folder, folder / system)
-        assert json.loads((folder / system / "answer.json").read_text())["seconds"] > 0
+        answer = json.loads((folder / system / "answer.json").read_text())
+        assert sorted(answer) == ["cpu_seconds", "seconds"] and min(answer.values()) > 0
         losses.append(json.loads((folder / system / "loss.json").read_text())["loss"])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
@@ -69,19 +70,26 @@ def test_tool_rows_begin_with_500_tokens_that_none_learns(tiny_model: Path, tmp_
 
 def test_figures_are_medians_and_what_ours_gains() -> None:
     runs = {
-        "ours": [Result(300, 1000, 2.5), Result(100, 900, 2.5), Result(200, 950, 2.5)],
-        "trl_best": [Result(80, 1900, 2.5)],
+        "ours": [
+            Result(300, 150, 1000, 2.5),
+            Result(100, 90, 900, 2.5),
+            Result(200, 120, 950, 2.5),
+        ],
+        "trl_best": [Result(80, 40, 1900, 2.5)],
     }
     figures = list(figures_of_runs("chat", runs))
     assert all(set(f) == {"case", "system", "metric", "value", "unit"} for f in figures)
     assert [(f["system"], f["metric"], f["value"], f["unit"]) for f in figures] == [
         ("ours", "tokens_per_second", 200, "1/s"),
+        ("ours", "tokens_per_cpu_second", 120, "1/s"),
         ("ours", "peak_mb", 950, "MB"),
         ("ours", "final_loss", 2.5, "nats"),
         ("trl_best", "tokens_per_second", 80, "1/s"),
+        ("trl_best", "tokens_per_cpu_second", 40, "1/s"),
         ("trl_best", "peak_mb", 1900, "MB"),
         ("trl_best", "final_loss", 2.5, "nats"),
         ("ours", "times as fast as trl_best", 2.5, "x"),
+        ("ours", "times less CPU than trl_best", 3, "x"),
         ("ours", "memory of trl_best", 0.5, "x"),
     ]
 

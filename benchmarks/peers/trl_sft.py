@@ -64,9 +64,12 @@ def main(folder, out, system):
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(settings["model"]),
     )
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     trainer.train()
-    answer = {"seconds": time.perf_counter() - started}
+    answer = {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu_started,
+    }
     trained = trainer.model.merge_and_unload() if train["lora"] else trainer.model
     trained.save_pretrained(out / "model")
     (out / "answer.json").write_text(json.dumps(answer))
