@@ -6,13 +6,12 @@ with `--case`. Figures of other cases that FILE holds already stay. See docs/ben
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 from benchmarks.cases import CASES, Bench
-from benchmarks.report import Figure, add_json, print_table, write_figures
+from benchmarks.report import Figure, add_json, merged, print_table, write_figures
 from benchmarks.usage import CommandFailed
 
 
@@ -62,13 +61,6 @@ def measured(case: str, bench: Bench) -> list[Figure]:
     except (CommandFailed, subprocess.CalledProcessError) as error:
         bench.failures.append(f"{case}: {error}")
     return figures
-
-
-def merged(file: Path, figures: list[Figure]) -> list[Figure]:
-    """Those of cases that were not measured now, as the file has them, and `figures`."""
-    new = {figure["case"] for figure in figures}
-    old = json.loads(file.read_text()) if file.exists() else []
-    return [figure for figure in old if figure["case"] not in new] + figures
 
 
 if __name__ == "__main__":

@@ -45,3 +45,10 @@ def print_table(figures: list[Figure]) -> None:
 
 def write_figures(file: Path, figures: list[Figure]) -> None:
     file.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def merged(file: Path, figures: list[Figure]) -> list[Figure]:
+    """Those of cases that were not measured now, as the file has them, and `figures`."""
+    new = {figure["case"] for figure in figures}
+    old = json.loads(file.read_text()) if file.exists() else []
+    return [figure for figure in old if figure["case"] not in new] + figures

@@ -4,6 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pins_of_project(*names: str) -> list[str]:
+    """The versions that this project itself trains with, as constraints/ has them."""
+    files = sorted((ROOT / "constraints").glob("*.txt"))
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return [line for line in lines if line.split("==")[0] in names]
+
+
 # Pinned, with what a peer fetches by itself at its first use, or needs and does not ask for.
 REQUIREMENTS = {
     "data-juicer": (
@@ -15,6 +25,10 @@ REQUIREMENTS = {
     ),
     "datatrove": ("datatrove[processing,io]==0.10.1", "spacy==3.8.18"),
     "datasketch": ("datasketch==1.6.5",),
+    "trl": (
+        "trl==1.16.0",
+        *pins_of_project("torch", "transformers", "peft", "datasets", "accelerate"),
+    ),
 }
 
 
