@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Shells start commands in the background with SIGINT ignored, and processes hand that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 CHATML = (

@@ -27,7 +27,7 @@ from sftlib.core.records import (
     record_from_json,
     record_to_json,
 )
-from sftlib.core.rows import read_folder
+from sftlib.core.rows import read_folder, write_lines
 from sftlib.curate import curate, split
 
 NEWS = load_params(ROOT / "recipes/news/params.yaml")
@@ -80,7 +80,7 @@ def dealt(
     for name, mine in records.items():
         rows = [{"id": content_id(r), "source": name, **record_to_json(r)} for r in mine]
         texts |= {row["id"]: row["text"] for row in rows}
-        write_rows(root / "clean" / name / "x.jsonl", rows)
+        write_lines(root / "clean" / name / "x.jsonl", rows)
         kept = [{"id": r["id"], "at": f"data/raw/{name}:{n}"} for n, r in enumerate(rows)]
         write_rows(root / "ledger/clean" / name / "kept/x.jsonl", kept)
     curated = (root / "clean", root / "ledger/clean", root / "curated", root / "ledger/curate")

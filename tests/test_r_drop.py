@@ -98,7 +98,7 @@ def test_where_it_has_no_meaning(
 
 def test_the_estimate_counts_both_passes() -> None:
     params = load_params(ROOT / "recipes/news/params.yaml")
-    config = {"hidden_size": 8, "num_hidden_layers": 2, "vocab_size": 9}
+    config = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 9}
     once = pack_bytes(config, params, 0.5)
     both = replace(params, train=replace(params.train, r_drop=1.0))
     assert pack_bytes(config, both, 0.5) == pytest.approx(2 * once, abs=1)

@@ -67,7 +67,7 @@ def test_the_page_from_new_rows_to_the_former_build(clone: Path) -> None:
     assert all(order.index(after[id]) >= order.index(split) for id, split in before.items())
     assert len(after) == len(before) + len(NEW)
 
-    assert ran(follow(clone, next(lines)))[-3:] == ["train", "evaluate", "release"]
+    assert ran(follow(clone, next(lines)))[-4:] == ["train", "evaluate", "report", "release"]
     follow(clone, next(lines))
     assert ran(follow(clone, next(lines)))[0] == "base"
     assert sha256_of(clone / "models/base/model.safetensors") == former

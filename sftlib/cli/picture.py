@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from sftlib.cli.experiment import setting
+from sftlib.cli.marks import Point, bar, cross, dot, line, picture, text
 from sftlib.cli.space import Choice, Range, Value
 from sftlib.cli.study import Search, listed, outcome, result
-from sftlib.cli.svg import Point, bar, cross, dot, line, picture, text
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -45,7 +47,7 @@ def value_of(trial: FrozenTrial) -> float:
 
 def history(
     trials: list[FrozenTrial], results: list[FrozenTrial], maximize: bool, top: float
-) -> list[str]:
+) -> list[Markup]:
     """Results by number, and the best so far; hollow: pruned, at its last loss; cross: failed."""
     low, high = span(results)
     bottom, last = top + HISTORY, max(trial.number for trial in trials)
@@ -74,7 +76,7 @@ def history(
     return elements
 
 
-def importances(search: Search, study: Study, top: float) -> list[str]:
+def importances(search: Search, study: Study, top: float) -> list[Markup]:
     """Bars: the share of each param in what made results differ (PED-ANOVA)."""
     import optuna
 
@@ -95,7 +97,7 @@ def importances(search: Search, study: Study, top: float) -> list[str]:
     return elements
 
 
-def coordinates(search: Search, worst_first: list[FrozenTrial], top: float) -> list[str]:
+def coordinates(search: Search, worst_first: list[FrozenTrial], top: float) -> list[Markup]:
     """A line for each result through its values; the darker the better."""
     low, high = span(worst_first)
     names = [*search.space, search.metric]
@@ -142,7 +144,7 @@ def span(results: list[FrozenTrial]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def ticks(low: float, high: float, y: Callable[[float], float], x: float) -> list[str]:
+def ticks(low: float, high: float, y: Callable[[float], float], x: float) -> list[Markup]:
     """Values left of an axis at `x`, with a short mark."""
     elements = []
     for number in range(4):
@@ -160,7 +162,7 @@ def steps(points: list[Point]) -> list[Point]:
     return corners
 
 
-def marked(at: Point, content: str) -> list[str]:
+def marked(at: Point, content: str) -> list[Markup]:
     """A text that stays readable over lines."""
     x, y = at
     return [bar((x - 2, y - 11), 7.5 * len(content) + 4, 14, "white"), text(at, content)]

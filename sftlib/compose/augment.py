@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sftlib.compose import nearest, noise
+from sftlib.compose import noise
 from sftlib.compose.amounts import Row
 from sftlib.compose.lot import Draw
 from sftlib.compose.paraphrase import paraphrase
@@ -117,6 +117,8 @@ def prepare(params: Augmentation, rows: list[Row], model: Path) -> Augment:
         reword = paraphrase(params)
         return lambda record, draw: rewritten(record, lambda text, _: reword(text, draw))
     if isinstance(params, ReplaceWords):
+        from sftlib.compose import nearest  # with torch, which is slow to import
+
         texts = (text for row in rows for text in texts_of(record_from_json(row)))
         near = nearest.nearest_words(model, nearest.words_in(texts), params)
         return by_words(params, nearest.replace_words(params, near))

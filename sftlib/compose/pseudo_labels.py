@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from sftlib.compose.amounts import Row
-from sftlib.compose.embeddings import embed
-from sftlib.compose.logistic import fit_logistic, probabilities
 from sftlib.core.errors import DataError
 from sftlib.core.params import Params, PseudoLabels, Train
 from sftlib.core.records import normalise
@@ -80,6 +78,10 @@ def guess_labels(
     In each round the head learns the labelled rows and those texts that it was sure of in the round
     before, and judges all texts anew.
     """
+    # Torch is slow to import, and most builds guess no label.
+    from sftlib.compose.embeddings import embed
+    from sftlib.compose.logistic import fit_logistic, probabilities
+
     names = label_names(labelled)
     vectors = embed([row["text"] for row in labelled + texts], model, train)
     known, unknown = vectors[: len(labelled)], vectors[len(labelled) :]
