@@ -35,7 +35,7 @@ def print_new(wish: Wish) -> None:
     check_place(wish, root)
     source, record = look(wish, params)
     check_task(wish, root, params.task, record)
-    folder = wish.folder.absolute()
+    folder = wish.folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         project = Path(place) / folder.name
@@ -59,7 +59,7 @@ def check_place(wish: Wish, root: Path) -> None:
     folder = wish.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty: give a folder that is, or a new one")
-    if folder.absolute().is_relative_to(root):
+    if folder.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{folder} lies in this repository: give a folder outside of it")
     if not wish.data.exists():
         raise UsageError(f"--data {wish.data}: there is no such file or folder")
