@@ -124,6 +124,7 @@ def do(folder: Path, *words: str) -> None:
 
 
 def next_steps(wish: Wish, source: Source, branch: str) -> str:
+    pull = f"git pull {UPSTREAM} {branch}"
     keeper = "DVC" if size_of(wish.data) >= LARGE_BYTES else "git"
     lines = [
         f"{wish.folder} is a project of recipe {wish.recipe} with {wish.data} as {source.path},",
@@ -132,6 +133,6 @@ def next_steps(wish: Wish, source: Source, branch: str) -> str:
         f"    cd {wish.folder}",
         "    make                            # set up .venv and build",
         "    python -m sftlib.cli check      # or first see what it will need",
-        f"    git pull {UPSTREAM} {branch}          # later, take up what is new here",
+        f"    {pull:<32}# later, take up what is new here",
     ]
     return "\n".join(lines)
