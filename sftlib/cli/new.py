@@ -35,7 +35,7 @@ def print_new(wish: Wish) -> None:
     check_place(wish, root)
     source, record = look(wish, params)
     check_task(wish, root, params.task, record)
-    folder = wish.folder.absolute()
+    folder = wish.folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         project = Path(place) / folder.name
@@ -59,7 +59,7 @@ def check_place(wish: Wish, root: Path) -> None:
     folder = wish.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty: give a folder that is, or a new one")
-    if folder.absolute().is_relative_to(root):
+    if folder.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{folder} lies in this repository: give a folder outside of it")
     if not wish.data.exists():
         raise UsageError(f"--data {wish.data}: there is no such file or folder")
@@ -124,6 +124,7 @@ def do(folder: Path, *words: str) -> None:
 
 
 def next_steps(wish: Wish, source: Source, branch: str) -> str:
+    pull = f"git pull {UPSTREAM} {branch}"
     keeper = "DVC" if size_of(wish.data) >= LARGE_BYTES else "git"
     lines = [
         f"{wish.folder} is a project of recipe {wish.recipe} with {wish.data} as {source.path},",
@@ -132,6 +133,6 @@ def next_steps(wish: Wish, source: Source, branch: str) -> str:
         f"    cd {wish.folder}",
         "    make                            # set up .venv and build",
         "    python -m sftlib.cli check      # or first see what it will need",
-        f"    git pull {UPSTREAM} {branch}          # later, take up what is new here",
+        f"    {pull:<32}# later, take up what is new here",
     ]
     return "\n".join(lines)
