@@ -118,6 +118,7 @@ def assert_alike(expected: Run, found: Run, name: str) -> None:
         assert torch.allclose(weight, weights[key], atol=1e-4), (name, key)
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one_process_does(
     cases: dict[str, Case], pair: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_two_ranks_train_as_one_process_does(
         assert_alike(case.run(tmp_path / name), case.run(pair / name), name)
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_from_the_checkpoint_of_two(
     cases: dict[str, Case], pair: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +155,7 @@ def replace_lr(case: Case, lr: float) -> Case:
     return replace(case, params=replace(case.params, lr=lr, max_grad_norm=None))
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_a_checkpoint_of_one_process_and_an_error(
     cases: dict[str, Case], pair: Path, tmp_path: Path
 ) -> None:
@@ -199,6 +202,7 @@ def is_alive(process: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_killed_takes_its_ranks_along_and_goes_on(
     tiny_model: Path,
     tokenized: Path,  # noqa: F811
@@ -236,6 +240,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_nodes_end_with_the_same_model(
     tiny_model: Path,
     tokenized: Path,  # noqa: F811
