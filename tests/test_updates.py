@@ -106,6 +106,9 @@ def check_comparison(clone: Path) -> None:
     news = [against["metrics"]["new_rows"]["loss"] for against in (from_base, from_former)]
     assert news[0]["before"] == news[1]["before"]
     assert from_former["metrics"]["new_rows"]["loss"]["verdict"] == "better"
+    # Many new rows of another kind, few former ones: what was learned of those fades.
+    assert from_base["metrics"]["loss"]["gain"] < 0
+    assert from_former["metrics"]["loss"]["gain"] < 0
     (alone,) = compare(clone, "former", "from-base")
     assert alone["metrics"]["new_rows"]["not_asked"] == len(tests) - counts["compared"]
     drift = from_base["drift"]["a"]
