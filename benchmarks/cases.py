@@ -151,6 +151,7 @@ def near_dup(bench: Bench, case: str, thousands: int, runs: int, peers: bool) ->
 
 def near_step(bench: Bench, rows: Path, command: list[str]) -> Usage:
     words, answer = rows / "words.jsonl", bench.work / "answer.json"
+    answer.unlink(missing_ok=True)  # that of the system before is not judged twice
     return usage_of([*command, str(words), str(answer)], ROOT, bench.work / "near.log")
 
 
