@@ -266,6 +266,8 @@ def test_the_readme_s_daily_commands_run_and_rebuild_nothing(clone: Path) -> Non
     assert len(commands) == 15
     for command in commands:
         command = ["times" if word == "WORDS" else word for word in command]
+        if command[-1] == "clean":  # the cache of the test's clone lies elsewhere
+            command += ["--project", "."]
         done = run(command, clone)
         assert done.returncode == 0, (command, done.stderr)
         assert "Running stage" not in done.stdout
