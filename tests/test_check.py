@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 from conftest import ROOT, change_params, run, write_rows
+from safetensors.torch import save_file
 
-from sftlib.cli.estimate import Shapes, estimate, measured_speed, pack_bytes, weight_bytes
+from sftlib.cli.estimate import (
+    NAMES,
+    Shapes,
+    estimate,
+    measured_speed,
+    pack_bytes,
+    read_shapes,
+    size,
+    weight_bytes,
+)
 from sftlib.core.params import Lora, load_params
 
 CONFIG = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
@@ -46,6 +57,17 @@ def test_memory_of_the_default_build_is_near_the_measured_peak(
     params = replace(params, train=replace(params.train, precision=precision, lora=lora))
     needs = estimate(tmp_path, params, smollm2(), raw_bytes=300_000)
     assert needs.memory_bytes == pytest.approx(measured, rel=0.1)
+
+
+def test_sizes_of_other_types_of_models(tmp_path: Path) -> None:
+    t5 = {"d_model": 8, "d_ff": 16, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 2}
+    gpt2 = {"n_embd": 8, "n_layer": 2, "n_head": 4, "n_inner": None}
+    sizes = [[size(config, name) for name in NAMES] for config in (t5, gpt2, {"depth": 3})]
+    assert sizes == [[8, 5, 2, 16], [8, 2, 4, None], [None] * 4]
+    save_file({"w": torch.zeros(2, 3)}, tmp_path / "model.safetensors")
+    for config, known in ((t5, True), (gpt2, True), ({"hidden_size": 8}, False)):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert (read_shapes(tmp_path) is not None) == known
 
 
 def test_memory_follows_the_params() -> None:
@@ -89,7 +111,7 @@ def test_a_project_before_its_first_build(project: Path, tiny_model: Path) -> No
     done = run(["python", "-m", "sftlib.cli", "check"], project)
     assert (done.returncode, done.stderr) == (0, "")
     assert "params.yaml is valid; 1 sources" in done.stdout
-    assert "No estimate without the base model: run `dvc repro base` first" in done.stdout
+    assert "No estimate: models/base is not built (`dvc repro base`)" in done.stdout
     shutil.copytree(tiny_model, project / "models/base")
     report = json.loads(run(["python", "-m", "sftlib.cli", "check", "--json"], project).stdout)
     assert report["warnings"] == []

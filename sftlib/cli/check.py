@@ -41,7 +41,9 @@ def print_check(settings: list[str], as_json: bool) -> None:
     console = Console(markup=False, highlight=False)
     console.print(f"params.yaml is valid; {len(params.sources)} sources, {raw / 1e6:.1f} MB")
     if needs is None:
-        console.print("No estimate without the base model: run `dvc repro base` first")
+        console.print(
+            "No estimate: models/base is not built (`dvc repro base`), or of another type"
+        )
     else:
         console.print(estimate_table(needs))
     for warning in warnings:

@@ -25,6 +25,14 @@ LOGITS_PER_PART = 1 << 24  # of sftlib/train/cross_entropy.py
 BYTES_PER_TOKEN_OF_TEXT = 4
 LEARNED_SHARE = 1 / 3  # of the tokens, until a build has counted them
 
+# What types of models call their sizes in config.json.
+NAMES = {
+    "hidden": ("hidden_size", "n_embd", "d_model"),
+    "layers": ("num_hidden_layers", "n_layer", "num_layers"),
+    "heads": ("num_attention_heads", "n_head", "num_heads"),
+    "inner": ("intermediate_size", "n_inner", "d_ff"),
+}
+
 
 @dataclass(frozen=True)
 class Shapes:
@@ -60,7 +68,10 @@ class Estimate:
 
 
 def read_shapes(folder: Path) -> Shapes | None:
-    """The shapes of a model, from the headers of its safetensors files; None without any."""
+    """The shapes of a model, from the headers of its safetensors files.
+
+    None without any, and for a model of a type whose sizes have other names.
+    """
     weights: dict[str, tuple[int, ...]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -69,7 +80,17 @@ def read_shapes(folder: Path) -> Shapes | None:
         weights |= {name: tuple(entry["shape"]) for name, entry in entries.items()}
     if not weights or not (folder / "config.json").is_file():
         return None
-    return Shapes(weights, orjson.loads((folder / "config.json").read_bytes()))
+    config = orjson.loads((folder / "config.json").read_bytes())
+    known = all(size(config, name) for name in ("hidden", "layers", "heads"))
+    return Shapes(weights, config) if known else None
+
+
+def size(config: dict[str, Any], name: str) -> int | None:
+    """A size of `NAMES`; of encoder and decoder together."""
+    found = next((config[key] for key in NAMES[name] if config.get(key)), None)
+    if found is not None and name == "layers":
+        found += config.get("num_decoder_layers") or 0
+    return found
 
 
 def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Estimate:
@@ -118,10 +139,9 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     more normed inputs where norms are trained, or the rank of seven adapters.
     """
     train, tokens = params.train, params.tokenize.tokens_per_pack
-    hidden, layers = config["hidden_size"], config["num_hidden_layers"]
-    heads = config["num_attention_heads"]
+    hidden, layers, heads = (size(config, name) or 1 for name in ("hidden", "layers", "heads"))
     keys = hidden * config.get("num_key_value_heads", heads) // heads
-    inner = config.get("intermediate_size") or 4 * hidden
+    inner = size(config, "inner") or 4 * hidden
     width = 2 if train.precision == "bf16" else 4
     layer = width * (4 * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
     layer += 8 * hidden if train.lora is None else width * 7 * train.lora.rank
