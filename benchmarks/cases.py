@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,14 @@ from statistics import median
 from benchmarks.planted import dataset
 from benchmarks.report import Figure, figure
 from benchmarks.scratch import ROOT, SOURCE, log_of, run_stage, scratch_project
-from benchmarks.usage import CommandFailed, Usage, median_usage, total_usage, usage_of
+from benchmarks.usage import (
+    CommandFailed,
+    Usage,
+    median_usage,
+    module_command,
+    total_usage,
+    usage_of,
+)
 from benchmarks.venvs import peer_bin
 from sftlib.core.fingerprint import fingerprint
 
@@ -68,12 +74,7 @@ class Bench:
 
 
 def module(name: str, *arguments: object) -> None:
-    """Run `python -m benchmarks.NAME` apart from this process, which must stay small."""
     subprocess.run(module_command(name, *arguments), cwd=ROOT, check=True)
-
-
-def module_command(name: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
 
 
 def figures_of(case: str, system: str, usage: Usage) -> Iterator[Figure]:

@@ -8,83 +8,70 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.noop import true_graph
+from benchmarks.noop import timed, true_graph
 from benchmarks.report import Figure, figure, run_benchmark
 
 RUNS = 5
 KEY = "run.checkpoint_seconds"
 
 
-def do(folder: Path, *command: str) -> float:
-    """The seconds that a command takes."""
-    started = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - started
-
-
 def commit(folder: Path) -> None:
-    do(folder, "git", "add", "-A")
-    identity = ("-c", "user.name=Benchmark", "-c", "user.email=benchmark@localhost")
-    do(folder, "git", *identity, "commit", "-qm", "built")
+    timed(folder, "git", "add", "-A")
+    timed(folder, "git", "commit", "-qm", "built")
 
 
 def identify(folder: Path) -> None:
     """DVC stashes changes, for which git wants a name."""
-    do(folder, "git", "config", "user.name", "Benchmark")
-    do(folder, "git", "config", "user.email", "benchmark@localhost")
+    timed(folder, "git", "config", "user.name", "Benchmark")
+    timed(folder, "git", "config", "user.email", "benchmark@localhost")
 
 
 def clone(root: Path, folder: Path) -> None:
     """A clone that shares the cache: experiments of a benchmark do not stay in the repository."""
-    do(root, "git", "clone", "-q", str(root), str(folder))
+    timed(root, "git", "clone", "-q", str(root), str(folder))
     cache = subprocess.check_output(["dvc", "cache", "dir"], cwd=root, text=True).strip()
-    do(folder, "dvc", "cache", "dir", "--local", cache)
+    timed(folder, "dvc", "cache", "dir", "--local", cache)
     identify(folder)
-    do(folder, "dvc", "checkout")
+    timed(folder, "dvc", "checkout")
 
 
-def peer(root: Path, folder: Path) -> None:
+def peer(root: Path) -> Path:
     """The graph of `true` commands, built and committed."""
-    folder.mkdir()
-    do(folder, "git", "init", "-q")
-    do(folder, "dvc", "init", "-q")
+    folder = true_graph(root, with_params=True)
     identify(folder)
-    for name in (".dvc/config", ".dvcignore", "params.yaml"):
-        shutil.copy(root / name, folder / name)
-    true_graph(root, folder)
-    do(folder, "dvc", "repro")
+    timed(folder, "dvc", "repro")
     commit(folder)
+    return folder
 
 
 def experiment(folder: Path, number: int) -> float:
     name = f"timed-{number}"
     setting = f"{KEY}={1000 + number}"
-    return do(folder, "dvc", "exp", "run", "--temp", "-n", name, "-S", setting)
+    return timed(folder, "dvc", "exp", "run", "--temp", "-n", name, "-S", setting)
 
 
 def search(folder: Path) -> float:
     """Seconds of one trial of a search of `RUNS` such experiments."""
     values = "|".join(str(2000 + number) for number in range(RUNS))
     words = [f"{KEY}={values}", "--sampler", "grid", "--name", "timed-search"]
-    return do(folder, sys.executable, "-m", "sftlib.cli", "tune", *words) / RUNS
+    return timed(folder, sys.executable, "-m", "sftlib.cli", "tune", *words) / RUNS
 
 
 def measure() -> list[Figure]:
     root = Path.cwd()
     with tempfile.TemporaryDirectory() as place:
-        ours, theirs = Path(place) / "ours", Path(place) / "true"
+        ours, theirs = Path(place) / "ours", peer(root)
         clone(root, ours)
-        peer(root, theirs)
         own, bare = [], []
         for number in range(RUNS + 1):
             bare.append(experiment(theirs, number))
             own.append(experiment(ours, number))
         own, bare = own[1:], bare[1:]  # the first fills caches
         trial = search(ours)
+        shutil.rmtree(theirs)
     case = "experiment without stage work"
     return [
         figure(case, "true commands", "median of wall time", median(bare), "s"),

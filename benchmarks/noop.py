@@ -20,9 +20,10 @@ from benchmarks.report import Figure, figure, run_benchmark
 RUNS = 9
 
 
-def seconds_of_repro(folder: Path) -> float:
+def timed(folder: Path, *command: str) -> float:
+    """Run a command in `folder`; the seconds that it takes."""
     started = time.perf_counter()
-    subprocess.run(["dvc", "repro"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - started
 
 
@@ -61,10 +62,10 @@ def measure() -> list[Figure]:
     }
     seconds: dict[str, list[float]] = {system: [] for system in places}
     for folder in places.values():
-        seconds_of_repro(folder)  # not counted: peers build, and caches of the system fill
+        timed(folder, "dvc", "repro")  # not counted: peers build, and caches of the system fill
     for _ in range(RUNS):
         for system, folder in places.items():
-            seconds[system].append(seconds_of_repro(folder))
+            seconds[system].append(timed(folder, "dvc", "repro"))
     ours = median(seconds["ours"])
     figures = []
     for system, folder in places.items():

@@ -15,14 +15,13 @@ from pathlib import Path
 from benchmarks.report import Figure, add_json, merged, print_table, write_figures
 from benchmarks.training_cases import CASES, Bench, figures_of_case
 from benchmarks.usage import CommandFailed
-from sftlib.core.processor import has_bf16
+from sftlib.core.processor import has_bf16, settled_precision
 
 
 def main() -> None:
     chosen = arguments()
-    bench = Bench(
-        Path.cwd(), chosen.folder.absolute(), chosen.peers, chosen.runs, settled(chosen.precision)
-    )
+    precision = settled_precision(chosen.precision, has_bf16())
+    bench = Bench(Path.cwd(), chosen.folder.absolute(), chosen.peers, chosen.runs, precision)
     figures: list[Figure] = []
     failures = []
     for name in chosen.case or CASES:
@@ -47,13 +46,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument("--folder", type=Path, default=Path(".sft/benchmarks"))
     return parser.parse_args()
-
-
-def settled(precision: str) -> str:
-    """auto: bf16 where this CPU computes it, as in train.precision."""
-    if precision != "auto":
-        return precision
-    return "bf16" if has_bf16() else "fp32"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.report import Figure, figure
-from benchmarks.usage import usage_of
+from benchmarks.usage import module_command, usage_of
 from benchmarks.venvs import peer_bin
 from sftlib.core.params import Lora, load_params
 
@@ -101,7 +100,7 @@ def prepare(bench: Bench, case: Case, root: Path, folder: Path) -> int:
     settings = {"task": params.task, "model": str(model), "train": asdict(train)}
     (folder / "settings.json").write_text(json.dumps(settings, indent=2))
     arguments = [case.which, root / "data/tokenized", model, folder]
-    usage_of(module("steps", *arguments), bench.root, folder / "steps.log")
+    usage_of(module_command("steps", *arguments), bench.root, folder / "steps.log")
     with (folder / "rows.jsonl").open() as lines:
         return sum(len(json.loads(line)["input_ids"]) for line in lines)
 
@@ -111,13 +110,13 @@ def run_system(bench: Bench, folder: Path, system: str, tokens: int) -> Result:
     out = folder / system
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    command: list[str | Path] = [*module("finetune")]
+    command: list[str | Path] = [*module_command("finetune")]
     if system in SCRIPTS:
         script = Path(__file__).parent / "peers" / SCRIPTS[system]
         command = [peer_bin("trl", bench.folder) / "python", script]
     log = folder / f"{system}.log"
     usage = usage_of([*command, folder, out, system], bench.root, log, HF_HUB_OFFLINE="1")
-    usage_of(module("score", folder, out), bench.root, folder / f"{system}.score.log")
+    usage_of(module_command("score", folder, out), bench.root, folder / f"{system}.score.log")
     answer = json.loads((out / "answer.json").read_text())
     seconds, cpu_seconds = answer["seconds"], answer["cpu_seconds"]
     loss = json.loads((out / "loss.json").read_text())["loss"]
@@ -154,7 +153,3 @@ def built_recipe(bench: Bench, recipe: str) -> Path:
     subprocess.run(cache, cwd=clone, check=True)
     usage_of(["dvc", "repro", "tokenize"], clone, bench.folder / f"{recipe}.log")
     return clone
-
-
-def module(name: str, *arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ class Usage:
     seconds: float
     cpu_seconds: float
     peak_mb: float
+
+
+def module_command(name: str, *arguments: object) -> list[str]:
+    """`python -m benchmarks.NAME` with arguments, for a process of its own, so that this stays small."""
+    return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
 
 
 def usage_of(command: Sequence[str | Path], folder: Path, log: Path, **variables: str) -> Usage:

@@ -23,6 +23,7 @@ from sftlib.cli.estimate import (
     weight_bytes,
 )
 from sftlib.core.params import Lora, load_params
+from sftlib.train.cross_entropy import LOGITS_PER_PART
 
 CONFIG = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
           "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152}  # fmt: skip
@@ -90,7 +91,7 @@ def test_memory_follows_the_params() -> None:
         1.1 * 2048 * 30 * (layer + 8 * 576)
     )
     most = pack_bytes(CONFIG, twice, 1) - pack_bytes(CONFIG, twice, 0)
-    assert most == pytest.approx(1.6 * 2**24 * 16)  # logits are made in parts
+    assert most == pytest.approx(1.6 * LOGITS_PER_PART * 16)  # logits are made in parts
     less = replace(params, train=replace(train, gradient_checkpointing=True))
     assert pack_bytes(CONFIG, less, 0) < whole / 10
 

@@ -5,11 +5,10 @@ transformers_trainer.py FOLDER OUT trainer`. The rows come by length and are tak
 import fnmatch
 import json
 import sys
-import time
 from pathlib import Path
 
-import torch
 from datasets import Dataset
+from trainer_settings import arguments, read_rows, read_settings, train_timed
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -27,49 +26,19 @@ def load_model(path, classes, frozen):
     return model
 
 
-def config(settings, out):
-    train = settings["train"]
-    return TrainingArguments(
-        output_dir=str(out),
-        use_cpu=True,
-        seed=train["seed"],
-        bf16=train["precision"] == "bf16",
-        num_train_epochs=1,
-        per_device_train_batch_size=settings["rows_per_step"],
-        train_sampling_strategy="sequential",
-        learning_rate=train["lr"],
-        lr_scheduler_type="cosine",
-        weight_decay=train["weight_decay"],
-        max_grad_norm=train["max_grad_norm"],
-        save_strategy="no",
-        report_to="none",
-    )
-
-
 def main(folder, out):
-    settings = json.loads((folder / "settings.json").read_text())
-    train = settings["train"]
-    torch.set_num_threads(train["threads"])
-    torch.manual_seed(train["seed"])
+    settings = read_settings(folder)
     labels = json.loads((folder / "tokenized/labels.json").read_text())
-    model = load_model(settings["model"], len(labels["names"]), train["freeze"] or ())
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").open()]
-    for row in rows:
-        row["labels"] = row["labels"][0]
+    frozen = settings["train"]["freeze"] or ()
+    rows = [{**row, "labels": row["labels"][0]} for row in read_rows(folder)]
     trainer = Trainer(
-        model,
-        config(settings, out),
+        load_model(settings["model"], len(labels["names"]), frozen),
+        TrainingArguments(**arguments(settings, out)),
         data_collator=DataCollatorWithPadding(AutoTokenizer.from_pretrained(settings["model"])),
         train_dataset=Dataset.from_list(rows),
     )
-    started, cpu_started = time.perf_counter(), time.process_time()
-    trainer.train()
-    answer = {
-        "seconds": time.perf_counter() - started,
-        "cpu_seconds": time.process_time() - cpu_started,
-    }
+    train_timed(trainer, out)
     trainer.model.save_pretrained(out / "model")
-    (out / "answer.json").write_text(json.dumps(answer))
 
 
 if __name__ == "__main__":

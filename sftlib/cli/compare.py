@@ -12,8 +12,9 @@ from rich.table import Table
 from sftlib.cli.drift import COUNTED, compare_drift
 from sftlib.cli.fates import Change, compare_fates, data_hashes, read_fates, totals
 from sftlib.cli.revision import WORKSPACE, Revision
-from sftlib.cli.verdict import MIN_ROWS, compare_metrics
+from sftlib.cli.verdict import compare_metrics
 from sftlib.console.printable import printable
+from sftlib.page.figures import MIN_ROWS
 
 
 def print_compare(names: list[str], as_json: bool) -> None:

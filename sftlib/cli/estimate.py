@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from sftlib.core.params import Params, Train
-from sftlib.core.processor import has_bf16
+from sftlib.core.processor import has_bf16, settled_precision
 from sftlib.core.state import state_folder
 
 # The interpreter with torch and transformers, measured with a model of 50 kB.
@@ -94,8 +94,10 @@ def size(config: dict[str, Any], name: str) -> int | None:
 
 
 def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Estimate:
-    params = replace(params, train=settled(params.train))
-    train = params.train
+    # That of the CPU, without asking torch.
+    precision = settled_precision(params.train.precision, has_bf16())
+    train = replace(params.train, precision=precision)
+    params = replace(params, train=train)
     trained = shapes.parameters
     if train.lora is not None:
         trained = shapes.adapter_parameters(train.lora.rank)
@@ -111,13 +113,6 @@ def estimate(root: Path, params: Params, shapes: Shapes, raw_bytes: int) -> Esti
     work = tokens * train.epochs
     seconds = None if speed is None else work / speed
     return Estimate(shapes.parameters, trained, memory, disk, work, speed, seconds)
-
-
-def settled(train: Train) -> Train:
-    """`train` with its precision settled for this machine's CPU, without asking torch."""
-    if train.precision != "auto":
-        return train
-    return replace(train, precision="bf16" if has_bf16() else "fp32")
 
 
 def weight_bytes(parameters: int, trained: int, train: Train) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 from sftlib.cli.revision import Revision
 from sftlib.core.records import digest, opening_text, record_from_json, record_text
+from sftlib.report.drops import LATER
 
-LEDGERS = ("curate", "split", "compose", "tokenize")
 EXAMPLES = 3
 
 
@@ -52,7 +52,7 @@ def read_fates(revision: Revision) -> Fates:
         if "/dropped/" not in file:
             kept[line["id"]] = (*file.split("/")[4:6], line["at"])
     reasons = {}
-    for stage in LEDGERS:
+    for stage in LATER:
         for file, line in revision.folder_lines(f"data/ledger/{stage}"):
             if "/dropped/" in file:
                 reasons[line["id"]] = line["reason"]

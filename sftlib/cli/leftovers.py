@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sftlib.cli.check import size_of
 from sftlib.cli.drivers import is_locked
-from sftlib.core.fingerprint import files_below
 from sftlib.core.state import state_folder
 
 
@@ -31,7 +31,7 @@ def find_leftovers(root: Path, days: float) -> list[Leftover]:
         ("history of an unfinished run", iter_folder(state / "running")),
     ):
         found += [(what, path) for path in paths if last_touched(path) < before]
-    return [Leftover(what, path, size_below(path)) for what, path in found]
+    return [Leftover(what, path, size_of(path)) for what, path in found]
 
 
 def dead_scratch(state: Path) -> Iterator[Path]:
@@ -83,10 +83,6 @@ def last_touched(path: Path) -> float:
     """The time of the newest thing in a folder, or of a file."""
     inside = list(path.rglob("*")) if path.is_dir() else []
     return max(float(p.stat().st_mtime) for p in (path, *inside))
-
-
-def size_below(path: Path) -> int:
-    return sum(file.stat().st_size for file in files_below(path))
 
 
 def remove(leftover: Leftover) -> None:

@@ -54,9 +54,9 @@ def find_lives(root: Path, params: Params, query: str, limit: int) -> list[Life]
 
 def made_lives(root: Path, query: str) -> Iterator[Life]:
     """Rows that `compose.augment` made: of the id, or whose text holds `query`."""
-    made = {e["id"]: e for e in read_folder_if_there(root / "data/ledger/compose/augmented")}
+    made = {e["id"]: e for e in read_folder(root / "data/ledger/compose/augmented")}
     wanted = normalise(query)
-    for fields in read_folder_if_there(root / "data/composed/train") if made else ():
+    for fields in read_folder(root / "data/composed/train") if made else ():
         entry = made.get(fields["id"])
         if entry and matches(fields, "", query, wanted):
             event = Event("compose", "added", f"{entry['by']} of {entry['origin']}")
@@ -72,7 +72,7 @@ def with_raw(life: Life, root: Path, params: Params) -> Life:
 def dropped_lives(root: Path, params: Params, query: str) -> Iterator[Life]:
     """Rows that cleaning dropped: at the place, or whose raw text holds `query`."""
     reasons: dict[str, dict[str, str]] = {}
-    for entry in read_folder_if_there(root / "data/ledger/clean"):
+    for entry in read_folder(root / "data/ledger/clean"):
         if "reason" in entry:
             reasons.setdefault(entry["at"], {})[entry["reason"]] = entry["detail"]
     if query in reasons:
@@ -113,7 +113,7 @@ def follow(root: Path, life: Life) -> Life:
     """Add what the later stages did, as far as the row came."""
     events = list(life.events)
     ledger = root / "data/ledger"
-    for entry in read_folder_if_there(ledger / "curate/dropped"):
+    for entry in read_folder(ledger / "curate/dropped"):
         if entry["at"] == life.at:
             keeper = entry["keeper"]
             instead = f"; kept instead: {keeper['at']}" if keeper else ""
@@ -128,11 +128,11 @@ def follow(root: Path, life: Life) -> Life:
 
 def later_events(root: Path, id: str | None) -> Iterator[Event]:
     ledger = root / "data/ledger"
-    for entry in read_folder_if_there(ledger / "split/dropped"):
+    for entry in read_folder(ledger / "split/dropped"):
         if entry["id"] == id:
             yield Event("split", "dropped", f"{entry['reason']}: {entry['detail']}")
             return
-    for entry in read_folder_if_there(ledger / "compose/dropped"):
+    for entry in read_folder(ledger / "compose/dropped"):
         if entry["id"] == id:
             yield Event("split", "train")
             yield Event("compose", "dropped", f"{entry['reason']}: {entry['detail']}")
@@ -142,7 +142,7 @@ def later_events(root: Path, id: str | None) -> Iterator[Event]:
             yield Event("split", split)
     yield from composed_events(ledger / "compose", id)
     for outcome in ("kept", "dropped"):
-        for entry in read_folder_if_there(ledger / "tokenize" / outcome):
+        for entry in read_folder(ledger / "tokenize" / outcome):
             if entry["id"] == id:
                 reason = f"{entry.get('reason')}: {entry.get('detail')}"
                 detail = f"{entry['tokens']} tokens" if outcome == "kept" else reason
@@ -151,14 +151,14 @@ def later_events(root: Path, id: str | None) -> Iterator[Event]:
 
 def composed_events(ledger: Path, id: str | None) -> Iterator[Event]:
     """The label that was guessed for a row, and what was made of it or was not."""
-    for entry in read_folder_if_there(ledger / "pseudo_labelled"):
+    for entry in read_folder(ledger / "pseudo_labelled"):
         if entry["id"] == id:
             guess = f"{entry['label']!r} with {entry['confidence']:.3f}"
             yield Event("compose", "pseudo-labelled", guess)
-    for entry in read_folder_if_there(ledger / "augmented"):
+    for entry in read_folder(ledger / "augmented"):
         if entry["origin"] == id:
             yield Event("compose", "augmented", f"{entry['by']} made {entry['id']}")
-    for entry in read_folder_if_there(ledger / "not_augmented"):
+    for entry in read_folder(ledger / "not_augmented"):
         if entry["origin"] == id:
             why = f"{entry['by']}: {entry['reason']}: {entry['detail']}"
             yield Event("compose", "not augmented", why)
@@ -178,10 +178,5 @@ def pack_of(root: Path, id: str | None) -> str:
 
 
 def value_of(folder: Path, id: str | None, key: str) -> Any:
-    rows = read_folder_if_there(folder)
+    rows = read_folder(folder)
     return next((row[key] for row in rows if row["id"] == id), None)
-
-
-def read_folder_if_there(folder: Path) -> Iterator[dict[str, Any]]:
-    """Nothing for a stage that has not run yet."""
-    return read_folder(folder) if folder.is_dir() else iter(())

@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from sftlib.cli.revision import Revision
+from sftlib.page.figures import MIN_ROWS
 
 ROWS = "data/evaluated/rows.jsonl"
 Rows: TypeAlias = dict[str, dict[str, Any]]
-# A bootstrap over fewer rows is too sure of itself.
-MIN_ROWS = 10
 # Figures without an interval: their values by row are not kept.
 FIGURES = {
     "exact_match": ("evaluate", "tuned", "exact_match"),

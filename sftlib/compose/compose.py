@@ -15,9 +15,9 @@ from sftlib.compose.pseudo_labels import is_unlabelled, with_label
 from sftlib.core.errors import DataError
 from sftlib.core.params import Compose, Params
 from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
+from sftlib.core.splits import HELD_OUT_SPLITS
 from sftlib.core.tally import Drop, Tally, total
 
-HELD_OUT_SPLITS = ("validation", "test")
 # Why a row was dropped, what was guessed of it, what was made of it, and what was not.
 LEDGERS = ("dropped", "pseudo_labelled", "augmented", "not_augmented")
 

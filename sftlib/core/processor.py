@@ -1,10 +1,20 @@
 """What the processor of this machine computes by itself."""
 
 from pathlib import Path
+from typing import Literal
 
 CPUINFO = Path("/proc/cpuinfo")
 # Flags of Linux by which a processor says that it multiplies bf16: of x86, then of ARM.
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def settled_precision(
+    precision: Literal["auto", "bf16", "fp32"], computes_bf16: bool
+) -> Literal["bf16", "fp32"]:
+    """The precision that a device computes in: auto is bf16 where it computes that, else fp32."""
+    if precision == "auto":
+        return "bf16" if computes_bf16 else "fp32"
+    return precision
 
 
 def has_bf16(cpuinfo: Path = CPUINFO) -> bool:

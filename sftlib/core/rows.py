@@ -29,7 +29,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_folder(folder: Path) -> Iterator[dict[str, Any]]:
-    """The objects of all shards below `folder`."""
+    """The objects of all shards below `folder`; none where a stage made no such folder yet."""
     for shard in list_shards(folder):
         yield from read_lines(folder / shard)
 

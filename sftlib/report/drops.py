@@ -10,6 +10,7 @@ from sftlib.core.rows import read_folder
 from sftlib.report.texts import texts_of
 
 EXAMPLES = 3
+# Stages behind clean that drop rows, each to a ledger of its own.
 LATER = ("curate", "split", "compose", "tokenize")
 
 Entry = dict[str, Any]
@@ -64,6 +65,5 @@ def dropped_entries(root: Path) -> Iterator[tuple[str, Entry]]:
         if "reason" in entry:
             yield "clean", entry
     for stage in LATER:
-        folder = root / f"data/ledger/{stage}/dropped"
-        for entry in read_folder(folder) if folder.is_dir() else ():
+        for entry in read_folder(root / f"data/ledger/{stage}/dropped"):
             yield stage, entry

@@ -47,7 +47,7 @@ def grouped(
     """Reason -> rows by the id of their keeper; and the first ledger entries of each."""
     counts: dict[str, Counter[str]] = {}
     examples: dict[tuple[str, str], list[Entry]] = {}
-    for entry in read_folder(ledger / "dropped") if (ledger / "dropped").is_dir() else ():
+    for entry in read_folder(ledger / "dropped"):
         if entry["keeper"] is None:
             continue
         reason, keeper = entry["reason"], entry["keeper"]["id"]

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sftlib.core.params import Params
+from sftlib.core.splits import HELD_OUT_SPLITS
 from sftlib.report.stats import read_json
-
-HELD_OUT = ("validation", "test")
 
 
 def flow(root: Path, params: Params) -> list[dict[str, Any]]:
@@ -34,7 +33,7 @@ def changes_by_stage(metrics: Path) -> list[tuple[str, dict[str, int]]]:
             return found
         found.append((stage, losses(read_json(file))))
     split = read_json(later["split"])
-    found.append(("split", {f"held out: {name}": -split[name] for name in HELD_OUT}))
+    found.append(("split", {f"held out: {name}": -split[name] for name in HELD_OUT_SPLITS}))
     if (metrics / "compose.json").is_file():
         train = read_json(metrics / "compose.json")["train"]
         repeated = train["written"] - train["kept"]

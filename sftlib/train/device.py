@@ -7,7 +7,7 @@ import torch
 
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Train
-from sftlib.core.processor import has_bf16
+from sftlib.core.processor import has_bf16, settled_precision
 from sftlib.train import ranks
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -37,11 +37,10 @@ def prepare_device(train: Train) -> torch.device:
 
 
 def settled(train: Train, device: torch.device) -> Train:
-    """`train` with its precision settled for the device: auto is bf16 where it computes that."""
-    if train.precision != "auto":
-        return train
-    fast = torch.cuda.is_bf16_supported(False) if device.type == "cuda" else has_bf16()
-    return replace(train, precision="bf16" if fast else "fp32")
+    """`train` with its precision settled for the device."""
+    on_cuda = device.type == "cuda"
+    computes_bf16 = torch.cuda.is_bf16_supported(False) if on_cuda else has_bf16()
+    return replace(train, precision=settled_precision(train.precision, computes_bf16))
 
 
 def dtype_of(train: Train) -> torch.dtype:
