@@ -27,7 +27,7 @@ class Usage:
 
 
 def module_command(name: str, *arguments: object) -> list[str]:
-    """`python -m benchmarks.NAME` with arguments, for a process of its own, so that this stays small."""
+    """`python -m benchmarks.NAME` with arguments, as a process, so that this one stays small."""
     return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
 
 
