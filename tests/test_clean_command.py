@@ -113,6 +113,21 @@ def test_the_cache_keeps_what_commits_and_experiments_need(
 
 
 @pytest.mark.slow
+def test_builds_of_commits_that_this_cache_never_had(
+    project: Path, versions: dict[str, str]
+) -> None:
+    put(project / "data/raw/folder/x")
+    dvc(project, "add", "-q", "data/raw/folder")
+    commit_all(project)
+    (listing,) = (project / ".dvc/cache/files/md5").glob("*/*.dir")
+    listing.unlink()
+    shown = clean(project)  # the file of the folder belongs to nothing that is known
+    assert shown["cache"]["objects"] == 2
+    assert clean(project, "--yes")["cache"] == shown["cache"]
+    assert kept(project, versions) == ["commit", "head", "experiment"]
+
+
+@pytest.mark.slow
 def test_a_cache_that_others_use(project: Path, versions: dict[str, str], tmp_path: Path) -> None:
     other = clone_of(project, project / ".dvc/cache", tmp_path / "other")
     command = ["python", "-m", "sftlib.cli", "clean"]

@@ -106,7 +106,8 @@ def unused_objects(sweep: Sweep) -> dict[str, int]:
     try:
         for path in (sweep.root, *sharers(sweep)):
             with Repo(str(path)) as repo:
-                for objects in repo.used_objs(**options).values():
+                # force: of builds that are not in this cache, DVC would ask whether to go on.
+                for objects in repo.used_objs(force=True, **options).values():
                     used |= {entry.value for entry in objects}
         with Repo(str(sweep.root)) as repo:
             stores = [store for _, store in repo.cache.by_scheme() if store]
