@@ -100,9 +100,14 @@ def loss_and_gradient(
     logits: torch.Tensor, labels: torch.Tensor, smoothing: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The sum of the loss, and softmax less target [L, V], which overwrites the logits."""
-    total = logits.logsumexp(dim=-1, keepdim=True)
+    logits = logits.sub_(logits.amax(dim=-1, keepdim=True))
     picked = logits.gather(1, labels.unsqueeze(1))
-    loss = (total - (1 - smoothing) * picked).sum() - smoothing * logits.mean(dim=-1).sum()
-    gradient = logits.sub_(total).exp_().sub_(smoothing / logits.shape[-1])
+    spread = smoothing * logits.mean(dim=-1).sum() if smoothing > 0 else 0.0
+    gradient = logits.exp_()
+    total = gradient.sum(dim=-1, keepdim=True)
+    loss = (total.log() - (1 - smoothing) * picked).sum() - spread
+    gradient.div_(total)
+    if smoothing > 0:
+        gradient.sub_(smoothing / logits.shape[-1])
     gradient.scatter_add_(1, labels.unsqueeze(1), torch.full_like(picked, smoothing - 1))
     return loss, gradient

@@ -16,6 +16,7 @@ from sftlib.core.params import Train
 from sftlib.train import ranks
 from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
 from sftlib.train.device import dtype_of
+from sftlib.train.dropout import checkpointing_contexts
 from sftlib.train.failures import explained_weights
 from sftlib.train.heads import CHAT, Head
 from sftlib.train.sharding import shard
@@ -131,7 +132,8 @@ class Trainee:
         self.base, self.head, self.labels = folder, head, labels
         freeze(self.model, train.freeze or ())
         if train.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            again = {"use_reentrant": False, "context_fn": checkpointing_contexts}
+            self.model.gradient_checkpointing_enable(again)
         self.saved_dtype = dtype_of(train)
         self._sharded = None if ranks.count() == 1 else shard(self.model, device)
 
