@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import ROOT
 from peft import AutoPeftModelForCausalLM
+from peft.tuners.lora import Linear
 from test_loss import CPU, write_model
 from test_params import faulty
 from test_train import PROMPTED, TRAIN
@@ -16,7 +17,7 @@ from sftlib.core.params import Lora, Train, load_params
 from sftlib.report.card import usage
 from sftlib.train.attention import NAME
 from sftlib.train.batches import pack_rows
-from sftlib.train.loss import label_logits
+from sftlib.train.loss import label_logits, loss_sum
 from sftlib.train.model import Trainee, load_model
 
 VARIANTS = ("lora", "rslora", "dora", "pissa")
@@ -60,6 +61,39 @@ def test_the_saved_model_answers_like_the_trained_one(
     assert (tmp_path / "tuned/config.json").exists() == merge
     saved = load_model(tmp_path / "tuned", torch.float32, CPU)
     assert torch.allclose(logits(saved), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("variant", ["lora", "rslora", "pissa"])
+def test_one_operation_gives_what_peft_gives(
+    tmp_path: Path, variant: str, precision: torch.dtype
+) -> None:
+    trainee = trained(write_model("qwen2", tmp_path), variant=variant)  # which has biases
+    mixed = torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16)
+
+    def loss_and_gradients() -> list[torch.Tensor]:
+        with mixed:
+            loss = loss_sum(trainee.model.train(), PACK)
+        trainee.model.zero_grad()
+        loss.backward()
+        return [loss.detach(), *(weight.grad for weight in trainee.trained.values())]
+
+    fused = loss_and_gradients()
+    layers = [module for module in trainee.model.modules() if isinstance(module, Linear)]
+    assert len(layers) == 7 * trainee.model.config.num_hidden_layers
+    for layer in layers:
+        del layer.forward  # of the layer itself, in place of its class's
+    bound = 1e-5 if precision is torch.float32 else 0.05
+    for own, theirs in zip(fused, loss_and_gradients(), strict=True):
+        assert own.dtype == theirs.dtype == torch.float32
+        assert torch.allclose(own, theirs, rtol=bound, atol=bound * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("keys", [{"variant": "dora"}, {"dropout": 0.1}], ids=["dora", "dropout"])
+def test_what_is_not_plain_is_left_to_peft(tmp_path: Path, keys: dict[str, object]) -> None:
+    model = trained(write_model("llama", tmp_path), **keys).model
+    layers = [module for module in model.modules() if isinstance(module, Linear)]
+    assert layers and not any("forward" in vars(layer) for layer in layers)
 
 
 def test_saved_adapters_name_no_place_on_this_machine(tmp_path: Path) -> None:

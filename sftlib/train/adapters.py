@@ -18,6 +18,7 @@ from sftlib.core.errors import UsageError
 from sftlib.core.params import Lora
 from sftlib.train.failures import explained_weights
 from sftlib.train.heads import CHAT, Head
+from sftlib.train.low_rank import fuse_adapters
 
 CONFIG = "adapter_config.json"
 # What transformers calls the heads of classifiers.
@@ -58,6 +59,7 @@ class Adapters:
         for weight in model.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.float()
+        fuse_adapters(model)
         self.lora = lora
         # PiSSA moves a part of the base into the adapters, which alone must not hold it twice.
         is_moved = lora.variant == "pissa" and not lora.merge
