@@ -18,6 +18,7 @@ from sftlib.train.adapters import CONFIG, Adapters, put_on, quantization
 from sftlib.train.device import dtype_of
 from sftlib.train.dropout import checkpointing_contexts
 from sftlib.train.failures import explained_weights
+from sftlib.train.gated import save_memory_of_gates
 from sftlib.train.heads import CHAT, Head
 from sftlib.train.sharding import shard
 
@@ -131,6 +132,7 @@ class Trainee:
         self.adapters = Adapters(self.model, train.lora, head) if train.lora else None
         self.base, self.head, self.labels = folder, head, labels
         freeze(self.model, train.freeze or ())
+        save_memory_of_gates(self.model)
         if train.gradient_checkpointing:
             again = {"use_reentrant": False, "context_fn": checkpointing_contexts}
             self.model.gradient_checkpointing_enable(again)
