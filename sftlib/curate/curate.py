@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from sftlib.core.memory import keep_freed_memory
 from sftlib.core.params import Curate, Run, Source
 from sftlib.core.rows import LineWriter, read_lines
 from sftlib.core.tally import Tally, total
@@ -33,6 +34,7 @@ def curate(
 
     Rows are read twice, to be judged and to be written, so that no text is kept in memory.
     """
+    keep_freed_memory()
     pool = read_pool(folders.clean, sources, params, run)
     verdict = find_duplicates(pool, params)
     tallies, profiles = write_rows(folders, pool, verdict)
