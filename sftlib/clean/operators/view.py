@@ -53,4 +53,4 @@ def with_texts(record: Record, texts: Sequence[str]) -> Record:
     if isinstance(record, Tagged):
         return record
     pairs = zip(record.messages, texts, strict=True)
-    return replace(record, messages=tuple(replace(m, content=text) for m, text in pairs))
+    return record._replace(messages=tuple(m._replace(content=text) for m, text in pairs))
