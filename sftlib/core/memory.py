@@ -6,7 +6,7 @@ import ctypes
 def keep_freed_memory() -> None:
     """Have the C library reuse what arrays free, which it would give back and get zeroed again.
 
-    Saves some 5 % of a training step on the CPU and lowers its peak; a tenth to a fifth of curating,
+    Saves some 5 % of a training step on the CPU and lowers its peak; a tenth or more of curating,
     whose peak it raises by a twentieth. Only glibc takes the hint.
     """
     if hasattr(library := ctypes.CDLL(None), "mallopt"):
