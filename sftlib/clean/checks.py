@@ -1,7 +1,5 @@
 """What every record must satisfy, whatever format it came from."""
 
-from dataclasses import replace
-
 from sftlib.clean.reasons import Change, Reason
 from sftlib.core.records import ROLES, Chat, Label, Labeled, Message, Record, Tagged, Unlabelled
 from sftlib.core.tally import Drop
@@ -18,7 +16,7 @@ def mend(record: Record) -> tuple[Record, list[str]]:
         messages = messages[:-1]
     if not messages:
         return record, []
-    return replace(record, messages=messages), [Change.UNANSWERED_TURN_CUT]
+    return record._replace(messages=messages), [Change.UNANSWERED_TURN_CUT]
 
 
 def fault(record: Record) -> Drop | None:

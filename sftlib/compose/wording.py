@@ -61,9 +61,9 @@ def rewritten(record: Record, rewrite: Rewrite) -> Record:
     if not isinstance(record, Chat):
         return record
     messages = tuple(
-        replace(message, content=rewrite(message.content, number))
+        message._replace(content=rewrite(message.content, number))
         if message.role == "user"
         else message
         for number, message in enumerate(record.messages)
     )
-    return replace(record, messages=messages)
+    return record._replace(messages=messages)

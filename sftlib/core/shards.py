@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sftlib.core.executors.cluster import on_ray
-from sftlib.core.executors.local import in_processes
 from sftlib.core.params import Run
 
 S = TypeVar("S")
@@ -26,6 +24,11 @@ def map_shards(
     workers = min(run.workers, len(shards), total_bytes // MIN_BYTES_PER_WORKER)
     if workers <= 1:
         return [function(shard) for shard in shards]
+    # Imported here: what starts processes is 39 modules, and most builds start none.
     if run.executor == "ray":
+        from sftlib.core.executors.cluster import on_ray
+
         return on_ray(function, shards, workers, run.ray_address)
+    from sftlib.core.executors.local import in_processes
+
     return in_processes(function, shards, workers)

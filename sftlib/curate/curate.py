@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
+from sftlib.core.memory import keep_freed_memory
 from sftlib.core.params import Curate, Run, Source
-from sftlib.core.rows import LineWriter, read_lines
+from sftlib.core.rows import LineWriter
 from sftlib.core.tally import Tally, total
 from sftlib.curate.duplicates import find_duplicates
 from sftlib.curate.profile import Profile
@@ -33,6 +34,7 @@ def curate(
 
     Rows are read twice, to be judged and to be written, so that no text is kept in memory.
     """
+    keep_freed_memory()
     pool = read_pool(folders.clean, sources, params, run)
     verdict = find_duplicates(pool, params)
     tallies, profiles = write_rows(folders, pool, verdict)
@@ -65,6 +67,7 @@ def write_rows(
     Returns, of each source, the counts and what the rows are like that are kept.
     """
     keepers = find_keepers(folders.clean_ledger, pool.shards, verdict)
+    places, lengths = verdict.places.tolist(), pool.lengths.tolist()
     tallies: dict[str, Tally] = {}
     profiles: dict[str, Profile] = {}
     first = 0
@@ -72,24 +75,25 @@ def write_rows(
         source = shard.partition("/")[0]
         tally = tallies.setdefault(source, Tally())
         profile = profiles.setdefault(source, Profile())
-        ledger = read_lines(ledger_of(folders.clean_ledger, shard))
         with (
             (folders.clean / shard).open("rb") as lines,
+            ledger_of(folders.clean_ledger, shard).open("rb") as entries,
             LineWriter(folders.curated / shard) as curated,
             LineWriter(folders.curated_ledger / "kept" / shard) as kept,
             LineWriter(folders.curated_ledger / "dropped" / shard) as dropped,
         ):
-            for row, (entry, line) in enumerate(zip(ledger, lines, strict=True), first):
+            for row, (entry, line) in enumerate(zip(entries, lines, strict=True), first):
                 duplicate = verdict.duplicates.get(row)
                 tally.rows_in += 1
                 if duplicate is not None:
                     tally.dropped[duplicate.reason] += 1
-                    dropped.write(drop_entry(entry, duplicate, keepers))
+                    dropped.write(drop_entry(orjson.loads(entry), duplicate, keepers))
                     continue
                 tally.kept += 1
-                profile.add(line, entry, int(pool.lengths[row]))
-                curated.write_line(placed(line, entry["id"], source, float(verdict.places[row])))
-                kept.write(identity(entry))
+                noted = None if is_identity(entry) else orjson.loads(entry)
+                profile.add(line, noted or {}, lengths[row])
+                curated.write_line(placed(line, entry, source, places[row]))
+                kept.write_line(entry) if noted is None else kept.write(identity(noted))
         first += count
     return tallies, profiles
 
@@ -115,9 +119,15 @@ def ledger_of(ledger: Path, shard: str) -> Path:
     return ledger / source / "kept" / name
 
 
-def placed(line: bytes, id: str, source: str, place: float) -> bytes:
+def is_identity(entry: bytes) -> bool:
+    """Whether a line of the ledger tells id and place alone, as `identity` does: true of most."""
+    return entry.count(b'"') == 8  # around two names and two texts without a quote
+
+
+def placed(line: bytes, entry: bytes, source: str, place: float) -> bytes:
     """The line of a row with its place behind its identity, the rest copied as it stands."""
-    identity = orjson.dumps({"id": id, "source": source})[:-1]
+    id = entry[: entry.index(b",")]
+    identity = b'%b,"source":"%b"' % (id, source.encode())
     assert line.startswith(identity), f"the clean stage wrote a row of {source} without its id"
     return b'%b,"place":%b%b' % (identity, orjson.dumps(place), line[len(identity) :])
 

@@ -63,15 +63,18 @@ def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Counts]:
     counts = np.diff(np.searchsorted(starts, ends_of_texts), prepend=0)
     if not len(starts):
         return np.zeros(0, np.uint64), counts
-    # Places count from the start of a word, through the spaces after it, which weigh nothing.
+    # From here on the first word starts at 0.
+    characters, kinds, starts = characters[starts[0] :], kinds[starts[0] :], starts - starts[0]
     lengths = np.diff(starts, append=len(characters))
-    steps = np.ones(len(characters) - starts[0], np.int32)
-    steps[starts - starts[0]] -= np.append(1, lengths[:-1]).astype(np.int32)
-    places = np.cumsum(steps, dtype=np.int32)
-    values = multipliers(int(lengths.max()))[places]
-    values *= characters[starts[0] :]
-    values *= kinds[starts[0] :] > SPACE
-    return mixed(np.add.reduceat(values, starts - starts[0])), counts
+    # Places count from the start of a word, through the spaces after it, which weigh nothing.
+    places = np.ones(len(characters), np.int64)
+    places[starts] -= np.append(1, lengths[:-1])
+    np.cumsum(places, out=places)
+    values = multipliers(int(lengths.max())).take(places, mode="clip")
+    values *= characters
+    values *= kinds > SPACE
+    sums = np.cumsum(values, out=values)[starts + lengths - 1]
+    return mixed(np.diff(sums, prepend=np.uint64(0))), counts
 
 
 def gram_words(hashes: Hashes, counts: Counts, size: int) -> tuple[Hashes, Counts]:

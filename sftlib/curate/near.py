@@ -56,11 +56,13 @@ def find_probes(sets: GramSets, threshold: float) -> Probes:
     by_size = np.argsort(sets.sizes, kind="stable")
     places = np.empty_like(by_size)
     places[by_size] = np.arange(len(by_size))
-    rows, grams = prefixes(sets, 2 * threshold / (1 + threshold))
-    index = np.sort(joined(grams, places[rows]))
+    rows, indexed = prefixes(sets, 2 * threshold / (1 + threshold))
+    index = np.sort(joined(indexed, places[rows]))
     candidates = by_size[parted(index)[1]]
     smallest = np.searchsorted(sets.sizes[by_size], threshold * sets.sizes - SLACK)
     rows, grams = prefixes(sets, threshold)
+    found = np.isin(grams, indexed)  # most are not, and need no search
+    rows, grams = rows[found], grams[found]
     lows = np.searchsorted(index, joined(grams, smallest[rows]))
     highs = np.searchsorted(index, joined(grams, places[rows]))
     return Probes(rows, lows, highs, candidates).where(lows < highs)

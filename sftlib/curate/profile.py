@@ -32,7 +32,8 @@ class Profile:
         self.characters.append(characters)
         if "language" in entry:
             self.languages[entry["language"]] += 1
-        self.labels.update(labels_of(line))
+        if labels := labels_of(line):
+            self.labels.update(labels)
 
     def to_json(self) -> dict[str, Any]:
         """Metrics; `lengths`: rows of at most so many characters, and more than half of that."""

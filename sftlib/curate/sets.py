@@ -41,7 +41,7 @@ class GramSets:
 
     def _jaccard(self, a: Rows, b: Rows) -> NDArray[np.float64]:
         both = np.concatenate([self._spread(a), self._spread(b)])
-        both.sort()
+        both.sort(kind="stable")  # merges the two, each of which is sorted already
         twice = both[1:][both[1:] == both[:-1]]
         common = np.bincount(parted(twice)[0], minlength=len(a))
         index: NDArray[np.float64] = common / (self.sizes[a] + self.sizes[b] - common)
@@ -139,15 +139,12 @@ def shared_grams(pairs: Hashes, alone: Counts) -> SharedGrams:
 
     pairs: (gram, row), sorted. Grams of one row are counted in `alone`.
     """
-    firsts = np.flatnonzero(changes(pairs >> ROW_BITS))
-    frequency = np.diff(firsts, append=len(pairs))
-    is_shared = frequency > 1
-    alone += np.bincount(
-        (pairs[firsts[~is_shared]] & NOBODY).astype(np.int64), minlength=len(alone)
-    )
-    frequency = frequency[is_shared]
-    rows = (pairs[ranges(firsts[is_shared], frequency)] & NOBODY).astype(np.uint32)
-    return SharedGrams(rows, frequency)
+    rows = (pairs & NOBODY).astype(np.uint32)
+    firsts = changes(pairs >> ROW_BITS)
+    is_alone = firsts & np.append(firsts[1:], True)
+    alone += np.bincount(rows[is_alone], minlength=len(alone))
+    rows, firsts = rows[~is_alone], firsts[~is_alone]
+    return SharedGrams(rows, np.diff(np.flatnonzero(firsts), append=len(rows)))
 
 
 def by_row(alone: Counts, parts: list[SharedGrams]) -> GramSets:

@@ -41,17 +41,13 @@ def signature(record: Record) -> Signature:
 
 
 def chat_signature(chat: Chat) -> Signature:
-    said = [normalise(message.content) for message in chat.messages]
-    turns = [
-        (message.role, content, message.tool_calls)
-        for message, content in zip(chat.messages, said, strict=True)
-    ]
-    first_answer = [message.role for message in chat.messages].index("assistant")
-    key = hashed([turns, chat.tools])
-    opening = " ".join(filter(None, said[:first_answer]))
-    for number, message in enumerate(chat.messages):
-        if message.tool_calls:
-            said[number] = normalise(message.content + message.tool_calls)
+    roles, contents, calls, _ = zip(*chat.messages, strict=True)
+    said = list(map(normalise, contents))
+    key = hashed([roles, said, calls, chat.tools])
+    opening = " ".join(filter(None, said[: roles.index("assistant")]))
+    if any(calls):
+        turns = zip(contents, calls, strict=True)
+        said = [normalise(content + (call or "")) for content, call in turns]
     return Signature(key, opening, " ".join(filter(None, said)))
 
 

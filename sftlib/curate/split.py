@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from sftlib.core.errors import DataError
+from sftlib.core.memory import keep_freed_memory
 from sftlib.core.params import Source, Split
 from sftlib.core.rows import LineWriter, list_shards, read_folder, read_lines
 from sftlib.core.splits import SPLITS, SplitName
@@ -34,6 +35,7 @@ def split_rows(folders: Folders, split: Split, sources: dict[str, Source]) -> di
     Rows of evaluation sets (role against) are counted, and go nowhere.
     Raises `DataError` when a split gets no row.
     """
+    keep_freed_memory()
     dealer = Dealer(folders, split, sources)
     tallies: dict[str, Tally] = {}
     counts: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}

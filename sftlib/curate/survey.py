@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sftlib.core.memory import keep_freed_memory
 from sftlib.core.params import HELD_OUT, Curate, Run, Source
 from sftlib.core.records import Labeled, record_from_json, record_text
 from sftlib.core.rows import list_shards, read_lines
@@ -92,6 +93,7 @@ def add_grams(survey: Survey, texts: list[str], ngram: int | None) -> None:
 
 
 def survey_shard(clean: Path, params: Curate, shard: str) -> Survey:
+    keep_freed_memory()
     return survey_rows(read_lines(clean / shard), params)
 
 

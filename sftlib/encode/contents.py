@@ -7,7 +7,7 @@ them as JSON. Whatever else it does, the filled frame differs from the real text
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sftlib.core.records import Message
 from sftlib.encode.template import ChatTemplate
@@ -59,7 +59,7 @@ def find_contents(
                 parts.append(Part(number, pieces[at], may_go))
                 marks.append(unique_mark(len(marks), text))
                 pieces[at] = f"{BEFORE}{marks[-1]}{AFTER}"
-        marked.append(replace(message, content="".join(pieces)))
+        marked.append(message._replace(content="".join(pieces)))
     return fill(template.render(marked, tools), marks, parts, text)
 
 

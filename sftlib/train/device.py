@@ -1,12 +1,12 @@
 """Where training runs, and what makes it repeat to the bit there."""
 
-import ctypes
 import os
 from dataclasses import replace
 
 import torch
 
 from sftlib.core.errors import UsageError
+from sftlib.core.memory import keep_freed_memory
 from sftlib.core.params import Train
 from sftlib.core.processor import has_bf16, settled_precision
 from sftlib.train import ranks
@@ -38,17 +38,6 @@ def prepare_device(train: Train) -> torch.device:
         return torch.device("cuda" if use_cuda else "cpu")
     torch.cuda.set_device(ranks.local_number())
     return torch.device("cuda", ranks.local_number())
-
-
-def keep_freed_memory() -> None:
-    """Have the C library reuse what tensors free, which it would give back and get zeroed again.
-
-    Saves some 5 % of a training step on the CPU, and lowers its peak. Only glibc takes the hint.
-    """
-    if hasattr(library := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, mmap_max = -1, -4  # as malloc.h numbers them
-        library.mallopt(trim_threshold, -1)
-        library.mallopt(mmap_max, 0)
 
 
 def settled(train: Train, device: torch.device) -> Train:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sftlib.core.records import Labeled, Record, Tagged, Unlabelled
+from sftlib.core.records import Chat, Labeled, Record, Tagged, Unlabelled
 
 PROMPT_ROLES = ("system", "user")
 # Whose texts belong to which part of a row; None: everyone's.
@@ -28,8 +28,7 @@ class View(NamedTuple):
     def part(self, part: str) -> list[tuple[int, str]]:
         """Number and text of each turn that belongs to `part`: prompt, answer or row (all)."""
         wanted = PARTS[part] or self.roles
-        turns = enumerate(self.texts, 1)
-        return [turn for role, turn in zip(self.roles, turns, strict=True) if role in wanted]
+        return [(n, self.texts[n - 1]) for n, role in enumerate(self.roles, 1) if role in wanted]
 
     def learned(self) -> str:
         """What is learned to write or to judge: the answers, or the text of a labelled row."""
@@ -38,12 +37,12 @@ class View(NamedTuple):
 
 
 def view_of(record: Record) -> View:
-    if isinstance(record, Labeled | Unlabelled):
-        return View(("text",), (record.text,))
+    if isinstance(record, Chat):
+        messages = record.messages
+        return View(tuple([m.role for m in messages]), tuple([m.content for m in messages]))
     if isinstance(record, Tagged):  # each word has its tag, so words are not changed
         return View((), ())
-    messages = record.messages
-    return View(tuple([m.role for m in messages]), tuple([m.content for m in messages]))
+    return View(("text",), (record.text,))
 
 
 def with_texts(record: Record, texts: Sequence[str]) -> Record:
@@ -53,4 +52,4 @@ def with_texts(record: Record, texts: Sequence[str]) -> Record:
     if isinstance(record, Tagged):
         return record
     pairs = zip(record.messages, texts, strict=True)
-    return replace(record, messages=tuple(replace(m, content=text) for m, text in pairs))
+    return record._replace(messages=tuple(m._replace(content=text) for m, text in pairs))
