@@ -93,7 +93,9 @@ def test_other_addresses_and_models(port: str) -> None:
     ask = {"model": "models/base", "messages": [{"role": "user", "content": QUESTION}]}
     refused = requests.post(f"{at}/v1/chat/completions", json=ask)
     assert refused.status_code == 400
-    assert refused.json() == {"detail": "Server is pinned to 'models/final'; requested 'models/base'."}
+    assert refused.json() == {
+        "detail": "Server is pinned to 'models/final'; requested 'models/base'."
+    }
 
 
 def test_chat(port: str, built: Path, environment: dict[str, str]) -> None:
