@@ -18,7 +18,7 @@ def two_builds(clone: Path) -> None:
     entry = {"format": "prompt_completion", "licence": "CC0-1.0"}
     a, b = ({"path": f"data/raw/{name}.jsonl", **entry} for name in "ab")
     change_params(clone, sources_={"a": a, "b": b}, train={"lr": 0.002}, clean={"max_dropped": 0.1})
-    assert "train" in repro(clone)
+    repro(clone)
 
 
 def scores(project: Path) -> dict[str, dict[str, float]]:
