@@ -12,13 +12,20 @@ NOTEBOOK = ROOT / "docs/notebook.py"
 
 
 def two_builds(clone: Path) -> None:
-    """The commit has 80 rows of a; here b brings 10 of them again, 20 others and 2 faulty ones."""
+    """The commit has 80 rows of a; here b brings 10 of them again, 20 others and 2 faulty ones.
+
+    Nothing is trained on them, to save time: the metrics that a training would change are written.
+    """
     faulty: list[dict[str, object]] = [{"prompt": "one"}, {"prompt": "1 2 3", "completion": "n/a"}]
     write_rows(clone / "data/raw/b.jsonl", [*questions(70, 100), *faulty])
     entry = {"format": "prompt_completion", "licence": "CC0-1.0"}
     a, b = ({"path": f"data/raw/{name}.jsonl", **entry} for name in "ab")
     change_params(clone, sources_={"a": a, "b": b}, train={"lr": 0.002}, clean={"max_dropped": 0.1})
-    repro(clone)
+    repro(clone, "curate")
+    metrics = clone / "metrics/evaluate.json"
+    found = json.loads(metrics.read_text())
+    found["tuned"]["loss"] = 1.25
+    metrics.write_text(json.dumps(found))
 
 
 def scores(project: Path) -> dict[str, dict[str, float]]:
@@ -39,6 +46,7 @@ def test_tables_of_two_builds(clone: Path, built: Path) -> None:
     assert sum(len(line) == 3 and "." in line[0] for line in lines) == 5
 
     former, now = scores(built), scores(clone)
+    assert (now["tuned"]["loss"], former["tuned"]["loss"] > 5) == (1.25, True)
     for name in ("loss", "perplexity", "rouge_l"):
         values = [found[model][name] for found in (former, now) for model in ("base", "tuned")]
         assert [name, *(f"{value:.4f}" for value in values)] in lines
