@@ -57,7 +57,7 @@ for name, rev in REVISIONS.items():
     found = dvc.api.metrics_show("metrics/evaluate.json", rev=rev)
     for model in ("base", "tuned"):
         scores[name, model] = found[model]
-print(pd.DataFrame(scores).round(4).to_string())
+print(pd.DataFrame(scores).to_string(float_format="%.4f"))
 
 # %% [markdown]
 # ## Rows that were dropped, by stage, source and reason
@@ -100,7 +100,7 @@ losses = {}
 for name, rev in REVISIONS.items():
     with dvc.api.open("plots/validation_loss.csv", rev=rev) as stream:
         losses[name] = pd.read_csv(stream, index_col="step")["loss"]
-print(pd.DataFrame(losses).round(4).to_string())
+print(pd.DataFrame(losses).to_string(float_format="%.4f"))
 
 # %% [markdown]
 # ## Rows that the tuned model finds hardest
@@ -117,4 +117,4 @@ table = pd.DataFrame(
     }
     for row in rows
 )
-print(table.nlargest(3, "tuned").round(4).to_string(index=False))
+print(table.nlargest(3, "tuned").to_string(index=False, float_format="%.4f"))
