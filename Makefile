@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 # DVC starts stages as `python`, which must be the one of this environment.
 export PATH := $(BIN):$(PATH)
-PINS := $(addprefix constraints/,data.txt train.txt ray.txt remotes.txt dev.txt)
+PINS := $(addprefix constraints/,data.txt train.txt ray.txt remotes.txt serve.txt dev.txt)
 
 # Where `make recipe NAME=news` builds; all clones share downloads, checkpoints and DVC's cache.
 CLONE := .sft/recipes/$(NAME)

@@ -79,9 +79,7 @@ def ssh_server(folder: Path) -> Iterator[tuple[str, Path]]:
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True)
     Path("/run/sshd").mkdir(exist_ok=True)  # which sshd asks for, and a boot would make
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = {
         "ListenAddress": f"{HERE}:{port}",
         "HostKey": folder / "host",
@@ -103,6 +101,12 @@ def ssh_server(folder: Path) -> Iterator[tuple[str, Path]]:
     finally:
         server.terminate()
         server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
