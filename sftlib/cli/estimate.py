@@ -128,24 +128,25 @@ def weight_bytes(parameters: int, trained: int, train: Train) -> int:
 def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> int:
     """What the backward pass of one pack needs: what all layers keep for it, and logits.
 
-    Bytes per token of a Llama-type layer, as torch's saved-tensor hooks counted them: gate, its
-    activation, up and their product, keys and values in the precision of the computation; residual
-    stream, normed inputs, queries and attention, some of them in fp32 whatever the precision; two
-    more normed inputs where norms are trained, or the rank of seven adapters.
+    Bytes per token of a Llama-type layer, as torch's saved-tensor hooks counted them: gate, up and
+    their product (`sftlib/train/gated.py`), keys and values in the precision of the computation;
+    residual stream, normed inputs, queries and attention, some of them in fp32 whatever the
+    precision; two more normed inputs where norms are trained, or the rank of seven adapters.
     """
     train, tokens = params.train, params.tokenize.tokens_per_pack
     hidden, layers, heads = (size(config, name) or 1 for name in ("hidden", "layers", "heads"))
     keys = hidden * config.get("num_key_value_heads", heads) // heads
     inner = size(config, "inner") or 4 * hidden
     width = 2 if train.precision == "bf16" else 4
-    layer = width * (4 * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
+    wide = 3 if config.get("hidden_act") == "silu" else 4
+    layer = width * (wide * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
     layer += 8 * hidden if train.lora is None else width * 7 * train.lora.rank
     per_token = layers * layer
     if train.gradient_checkpointing:  # inputs of all layers, and the inside of one
         per_token = layers * (width if train.lora is not None else 4) * hidden + layer
-    # Logits, their log-softmax and its gradient in fp32, and twice in bf16; made in parts.
+    # Logits, which become their gradient, in fp32, and twice in bf16; made in parts.
     labels = min(tokens * learned_share, LOGITS_PER_PART / config["vocab_size"])
-    logits = labels * config["vocab_size"] * (3 * 4 + (2 * 2 if width == 2 else 0))
+    logits = labels * config["vocab_size"] * (4 + (2 * 2 if width == 2 else 0))
     transient = TRANSIENT if train.lora is None else TRANSIENT_OF_ADAPTERS
     passes = 1 if train.r_drop is None else 2
     return int(transient * passes * (tokens * per_token + logits))
