@@ -257,6 +257,18 @@ def test_a_detected_source_is_cleaned(tmp_path: Path) -> None:
     assert rows(tmp_path) == [{"messages": [ASK, TELL]}]
 
 
+def test_detection_sees_fields_under_the_names_that_columns_give(tmp_path: Path) -> None:
+    names = {"prompt": "frage", "completion": "antwort"}
+    row = {"frage": "Hi", "antwort": "Yo"}
+    tally = clean(tmp_path, {"a.jsonl": json.dumps(row)}, "auto", columns=names)
+    assert tally.kept == 1
+    assert rows(tmp_path) == [{"messages": [ASK, TELL]}]
+    source = Source("data/raw/a.jsonl", "auto", "CC0-1.0", columns={"prompt": "fragen"})
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UsageError, match="has the fields 'frage', 'antwort': no format"):
+        detect_format("x", source, tmp_path / "a.jsonl", 1000)
+
+
 def test_unsure_detection_says_what_it_saw(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"frage": "a", "antwort": "b"}\n')
     source = Source("data/raw/a.jsonl", "auto", "CC0-1.0")

@@ -87,7 +87,7 @@ def test_large_data_are_tracked_by_dvc_and_columns_are_renamed(
 ) -> None:
     rows = [{"body": f"{n} " + "good news " * 600, "topic": "a"} for n in range(1000)]
     write_rows(tmp_path / "Big News.jsonl", rows)
-    columns = ["--format", "text_label", "--column", "text=body", "--column", "label=topic"]
+    columns = ["--column", "text=body", "--column", "label=topic"]
     (tmp_path / "mine").mkdir()
     done = sft_new(
         project, str(tmp_path / "mine"), "--data", str(tmp_path / "Big News.jsonl"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sftlib.clean.fields import kind
 from sftlib.clean.formats import CONTAINERS, FORMATS, content_suffix, read_rows
+from sftlib.clean.row import renamed
 from sftlib.core.errors import UsageError
 from sftlib.core.params import Source
 from sftlib.core.tally import Drop
@@ -32,7 +33,8 @@ def detect_format(name: str, source: Source, file: Path, max_line_bytes: int) ->
         raise unsure(name, f"{file.name} could be several things")
     rows = [value for _, value in islice(read_rows(file, max_line_bytes), ROWS)]
     values = [value for value in rows if not isinstance(value, Drop)]
-    fitting = [form for form in CANDIDATES if fits(form, values, source)]
+    named = [renamed(value, source.columns or {}) for value in values]
+    fitting = [form for form in CANDIDATES if fits(form, named, source)]
     if len(fitting) > 1:  # the pairs of names that others have are among its own
         fitting = [form for form in fitting if form != "query_response"]
     if len(fitting) != 1:
@@ -44,7 +46,8 @@ def fits(form: str, values: list[object], source: Source) -> bool:
     """Whether nine of ten rows can be parsed; trees that have no `replies` are none."""
     if form == "reply_tree":
         return any(isinstance(value, dict) and "replies" in value for value in values)
-    parsed = [FORMATS[form].parse(value, source) for value in values]
+    present = [value for value in values if not isinstance(value, Drop)]
+    parsed = [FORMATS[form].parse(value, source) for value in present]
     good = sum(not isinstance(record, Drop) for record in parsed)
     return bool(values) and good >= 0.9 * len(values)
 

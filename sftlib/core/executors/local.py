@@ -1,6 +1,7 @@
 """Work on shards in processes of this machine."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,9 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     processes are killed, and writes a traceback to the terminal.
     """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=die_with_parent)
+    pool = ProcessPoolExecutor(
+        count, mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
+    )
     try:
         yield pool
     except BaseException:
