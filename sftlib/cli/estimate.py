@@ -18,8 +18,7 @@ from sftlib.core.state import state_folder
 
 # The interpreter with torch and transformers, measured with a model of 50 kB.
 PROCESS_BYTES = 450_000_000
-# What buffers of a moment and holes between what is kept add, measured: docs/experiments.md. Each
-# adapter adds its output to that of a frozen layer, which is freed and leaves a hole.
+# What buffers of a moment and holes between what is kept add, measured: docs/experiments.md.
 TRANSIENT_OF_ADAPTERS, TRANSIENT = 1.5, 1.1
 LOGITS_PER_PART = 1 << 24  # of sftlib/train/cross_entropy.py
 BYTES_PER_TOKEN_OF_TEXT = 4
