@@ -36,19 +36,18 @@ def true_graph(root: Path, with_params: bool) -> Path:
         shutil.copy(root / name, folder / name)
     stages: dict[str, object] = {}
     locked = YAML(typ="safe").load(root / "dvc.lock")["stages"]
+    made = {out["path"] for stage in locked.values() for out in stage.get("outs", [])}
     for name, stage in locked.items():
         deps = [dep["path"] for dep in stage.get("deps", [])]
         outs = [out["path"] for out in stage.get("outs", [])]
         for dep in deps:
-            if dep.startswith(("sftlib/", "stages/", "constraints/")):
+            if dep not in made:
                 (folder / dep).parent.mkdir(parents=True, exist_ok=True)
                 subprocess.run(["cp", "-r", str(root / dep), str(folder / dep)], check=True)
         cmd = " && ".join([*(f"mkdir -p {out} && touch {out}/x" for out in outs), "true"])
         params = list(stage["params"]["params.yaml"]) if with_params else []
         entry = {"cmd": cmd, "deps": deps, "params": params, "outs": outs}
         stages[name.replace("@", "_")] = entry
-    (folder / "data/raw").mkdir(parents=True)
-    shutil.copy(root / "data/raw/about.jsonl", folder / "data/raw/about.jsonl")
     with (folder / "dvc.yaml").open("w") as stream:
         YAML().dump({"stages": stages}, stream)
     return folder
