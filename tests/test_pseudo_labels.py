@@ -82,7 +82,7 @@ def dealt(
         texts |= {row["id"]: row["text"] for row in rows}
         write_lines(root / "clean" / name / "x.jsonl", rows)
         kept = [{"id": r["id"], "at": f"data/raw/{name}:{n}"} for n, r in enumerate(rows)]
-        write_rows(root / "ledger/clean" / name / "kept/x.jsonl", kept)
+        write_lines(root / "ledger/clean" / name / "kept/x.jsonl", kept)
     curated = (root / "clean", root / "ledger/clean", root / "curated", root / "ledger/curate")
     curate.curate(curate.Folders(*curated), sources, PARAMS.curate, PARAMS.run)
     folders = split.Folders(*curated[2:], root / "split", root / "ledger/split")
