@@ -33,7 +33,7 @@ def detect_format(name: str, source: Source, file: Path, max_line_bytes: int) ->
         raise unsure(name, f"{file.name} could be several things")
     rows = [value for _, value in islice(read_rows(file, max_line_bytes), ROWS)]
     values = [value for value in rows if not isinstance(value, Drop)]
-    named = [renamed(value, source.columns or {}) for value in values]
+    named = [renamed(value, source.columns) for value in values]
     fitting = [form for form in CANDIDATES if fits(form, named, source)]
     if len(fitting) > 1:  # the pairs of names that others have are among its own
         fitting = [form for form in fitting if form != "query_response"]

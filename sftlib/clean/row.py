@@ -20,7 +20,7 @@ def clean_row(
     given: Any, name: str, source: Source, steps: Sequence[Step], notes: Notes
 ) -> tuple[str, bytes] | Drop:
     """The id and the line of a row, or why it was dropped; what happened goes to `notes`."""
-    value = renamed(given, source.columns) if source.columns else given
+    value = renamed(given, source.columns)
     try:
         record = sound(parsed(value, source), notes)
         record = record if isinstance(record, Drop) else operate(record, steps, notes)
@@ -54,9 +54,9 @@ def row_line(
     return id, b"%b,%b\n" % (head[:-1], body[1:])
 
 
-def renamed(value: Any, columns: dict[str, str]) -> Any:
+def renamed(value: Any, columns: dict[str, str] | None) -> Any:
     """The row with its fields under our names; a drop when one that is named is missing."""
-    if not isinstance(value, dict):
+    if columns is None or not isinstance(value, dict):
         return value
     absent = next((theirs for theirs in columns.values() if theirs not in value), None)
     if absent is not None:

@@ -88,7 +88,7 @@ def raw_line(job: Job, file: str, number: int) -> str:
 def cleaned_again(given: Any, job: Job, text: str) -> Raw:
     """Run cleaning step by step, and note each step that changed the row."""
     edits, source = [], job.source
-    given = renamed(given, source.columns) if source.columns else given
+    given = renamed(given, source.columns)
     record, notes = parsed(given, source), Notes()
     for name, step in steps_of(job):
         after = record if isinstance(record, Drop) else step(record, notes)

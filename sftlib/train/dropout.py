@@ -6,7 +6,7 @@ generator gives the seed of each mask, so that all repeats as before.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ STEPS = 1 << 16  # of a probability
 
 
 class QuickDropout(TorchFunctionMode):
-    """Within it, dropout of tensors on the CPU draws its masks here, in whatever model it is."""
+    """Within it, dropout on the CPU draws its masks here, in whatever model it is."""
 
     def __torch_function__(
         self,
@@ -27,14 +27,17 @@ class QuickDropout(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if function in QUICK and args[0].device.type == "cpu":
-            return QUICK[function](*args, **(kwargs or {}))
-        return function(*args, **(kwargs or {}))
+        return QUICK.get(function, function)(*args, **(kwargs or {}))
 
 
-def checkpointing_contexts() -> tuple[nullcontext[None], QuickDropout]:
+def quick_dropout(device: torch.device) -> AbstractContextManager[Any]:
+    """The mode on the CPU; nothing elsewhere, where it would only slow down every call of torch."""
+    return QuickDropout() if device.type == "cpu" else nullcontext()
+
+
+def checkpointing_contexts(device: torch.device) -> tuple[AbstractContextManager[Any], ...]:
     """Of the forward pass and of computing it again, which happens outside the mode around it."""
-    return nullcontext(), QuickDropout()
+    return nullcontext(), quick_dropout(device)
 
 
 def dropout(

@@ -15,7 +15,7 @@ from sftlib.train.average import averaged, update
 from sftlib.train.batches import PackedSplit, epoch_order, pack_seed
 from sftlib.train.checkpoint import Checkpoints, Position
 from sftlib.train.device import autocast
-from sftlib.train.dropout import QuickDropout
+from sftlib.train.dropout import quick_dropout
 from sftlib.train.failures import check_loss
 from sftlib.train.loss import label_count, loss_sum
 from sftlib.train.model import Trainee
@@ -110,7 +110,7 @@ def train_step(run: Run, position: Position, optimizer: torch.optim.Optimizer) -
 def learn(run: Run, pack: Any, share: float, labels: float) -> float:
     """Add the gradients of a pack's part in the loss of a step with so many labels; that part."""
     smoothing, noise = run.params.label_smoothing, run.params.neftune_alpha or 0.0
-    with autocast(run.device, run.params), QuickDropout():
+    with autocast(run.device, run.params), quick_dropout(run.device):
         loss = run.trainee.compute(run.loss_sum, pack, smoothing, noise) * share / labels
     loss.backward()
     return float(loss.detach())

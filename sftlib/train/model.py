@@ -3,6 +3,7 @@
 import fnmatch
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,8 +135,10 @@ class Trainee:
         freeze(self.model, train.freeze or ())
         save_memory_of_gates(self.model)
         if train.gradient_checkpointing:
-            again = {"use_reentrant": False, "context_fn": checkpointing_contexts}
-            self.model.gradient_checkpointing_enable(again)
+            contexts = partial(checkpointing_contexts, device)
+            self.model.gradient_checkpointing_enable(
+                {"use_reentrant": False, "context_fn": contexts}
+            )
         self.saved_dtype = dtype_of(train)
         self._sharded = None if ranks.count() == 1 else shard(self.model, device)
 
