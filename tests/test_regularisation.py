@@ -34,7 +34,7 @@ def test_label_smoothing(tiny_model: Path) -> None:
 
 
 def test_neftune_noise_is_bounded_by_each_sequence_s_length(tiny_model: Path) -> None:
-    model, pack = load(tiny_model), pack_rows([row(1, 4), row(2, 16)])
+    model, pack = load(tiny_model), pack_rows([row(1, 5), row(2, 17)])
     plain = model.get_input_embeddings()(pack.input_ids)
     noise = (disturbed(model, pack, 5.0) - plain)[0].abs().detach()
     for own, length in zip(pack.own, (4, 16), strict=True):

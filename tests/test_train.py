@@ -67,10 +67,19 @@ def test_packed_loss_equals_that_of_transformers_row_by_row(tiny_model: Path) ->
 
 
 def test_positions_restart_with_each_sequence() -> None:
-    pack = pack_rows([row(0, 3), row(1, 2)])
+    pack = pack_rows([row(0, 4), row(1, 3)])
     assert pack.segments == pack.own == [Segment(0, 3, ()), Segment(3, 5, ())]
     assert pack.position_ids.tolist() == [[0, 1, 2, 0, 1]]
-    assert label_count(pack) == 1
+    assert label_count(pack) == 3
+
+
+def test_tokens_behind_the_last_label_are_left_out() -> None:
+    rows = [{"input_ids": [5, 6, 7, 8], "labels": [NO_LOSS, 7, NO_LOSS, NO_LOSS]}, row(1, 3)]
+    pack = pack_rows(rows)
+    assert pack.input_ids.tolist() == [[5, 6, *row(1, 3)["input_ids"][:2]]]
+    assert pack.labels.tolist() == [NO_LOSS, 7, *row(1, 3)["labels"][:2]]
+    unlabelled = pack_rows([{"input_ids": [5, 6], "labels": [NO_LOSS, NO_LOSS]}])
+    assert unlabelled.input_ids.tolist() == [[5, 6]]
 
 
 def prompted(system: int, middle: int, number: int) -> dict[str, list[int]]:
@@ -84,18 +93,18 @@ PROMPTED = [prompted(5, 6, 0), prompted(5, 7, 1), prompted(9, 6, 2), prompted(5,
 
 def test_shared_beginnings_lie_once() -> None:
     pack = pack_rows(PROMPTED)
-    assert pack.input_ids.shape == (1, 10 + 10 + 5 + 5 + 15 + 25)
+    assert pack.input_ids.shape == (1, 10 + 10 + 4 + 4 + 14 + 24)
     first = Segment(0, 10, ())
     shared = (first, Segment(10, 20, (first,)))
-    assert pack.own[0] == Segment(20, 25, shared)
-    assert pack.own[3] == Segment(25, 30, shared)
-    assert pack.own[1] == Segment(30, 45, (first,))
-    assert pack.own[2] == Segment(45, 70, ())
+    assert pack.own[0] == Segment(20, 24, shared)
+    assert pack.own[3] == Segment(24, 28, shared)
+    assert pack.own[1] == Segment(28, 42, (first,))
+    assert pack.own[2] == Segment(42, 66, ())
     for row_, own in zip(PROMPTED, pack.own, strict=True):
-        size = own.end - own.start
-        assert pack.input_ids[0, own.start : own.end].tolist() == row_["input_ids"][-size:]
-        assert pack.labels[own.start : own.end].tolist() == row_["labels"][-size:]
-        assert pack.position_ids[0, own.start : own.end].tolist() == list(range(25 - size, 25))
+        start = 24 - (own.end - own.start)
+        assert pack.input_ids[0, own.start : own.end].tolist() == row_["input_ids"][start:24]
+        assert pack.labels[own.start : own.end].tolist() == row_["labels"][start:24]
+        assert pack.position_ids[0, own.start : own.end].tolist() == list(range(start, 24))
 
 
 def test_shared_beginnings_change_neither_loss_nor_gradients(tiny_model: Path) -> None:
@@ -121,9 +130,9 @@ def test_every_row_comes_back_from_its_segments(
     for row_, own in zip(made, pack.own if pack else [], strict=True):
         runs = [(run.start, run.end) for run in (*own.context, own)]
         ids = [token for start, end in runs for token in pack.input_ids[0, start:end].tolist()]
-        assert ids == row_["input_ids"]
+        assert ids == row_["input_ids"][:-1]
         labels = [label for start, end in runs for label in pack.labels[start:end].tolist()]
-        assert labels == row_["labels"]
+        assert labels == row_["labels"][:-1]
 
 
 def test_losses_by_row_are_those_of_each_row_alone(tiny_model: Path, tmp_path: Path) -> None:

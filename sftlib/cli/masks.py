@@ -52,7 +52,10 @@ def pack_rows(rows: Any, number: int) -> list[dict[str, Any]]:
 
 
 def runs_of(tokenizer: Any, rows: list[dict[str, Any]]) -> list[Run]:
-    """The runs of a pack as training lays them: what rows begin with in common lies there once."""
+    """The runs of a pack as training lays them: what rows begin with in common lies there once.
+
+    Training leaves out what stands behind the last label of a row.
+    """
     layout = lay_out(rows, share=True)
     found = []
     for segment in layout.segments:

@@ -43,7 +43,11 @@ class Pack:
 
 
 def pack_rows(rows: list[dict[str, list[int]]], share: bool = True) -> Pack:
-    """Lay rows with `input_ids` and `labels` flat; `share` what they begin with."""
+    """Lay rows with `input_ids` and `labels` flat; `share` what they begin with.
+
+    What stands behind a row's last label changes no loss, and is left out.
+    """
+    rows = [without_tail(row) for row in rows]
     layout = lay_out(rows, share)
     ids = [rows[row]["input_ids"][position] for row, position in layout.tokens]
     labels = [rows[row]["labels"][position] for row, position in layout.tokens]
@@ -52,6 +56,14 @@ def pack_rows(rows: list[dict[str, list[int]]], share: bool = True) -> Pack:
     return Pack(
         torch.tensor([ids]), torch.tensor([positions]), torch.tensor(labels), layout.segments, own
     )
+
+
+def without_tail(row: dict[str, list[int]]) -> dict[str, list[int]]:
+    """A row up to its last label; one without labels as it is."""
+    end = len(row["labels"])
+    while end and row["labels"][end - 1] == NO_LOSS:
+        end -= 1
+    return {key: row[key][: end or None] for key in ("input_ids", "labels")}
 
 
 class PackedSplit:

@@ -39,8 +39,8 @@ def label_states(
 def disturbed(model: PreTrainedModel, pack: Pack, noise: float) -> torch.Tensor:
     """The embeddings [1, T, D], each plus uniform noise of up to noise / sqrt(length * D).
 
-    Source: NEFTune, Jain et al. (arXiv 2310.05914); the length is that of the token's sequence, so
-    the rows of the pack must lie apart.
+    Source: NEFTune, Jain et al. (arXiv 2310.05914); the length is that of the token's sequence up
+    to its last label, so the rows of the pack must lie apart.
     """
     assert all(not segment.context for segment in pack.segments)
     vectors: torch.Tensor = model.get_input_embeddings()(pack.input_ids)

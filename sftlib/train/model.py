@@ -21,6 +21,7 @@ from sftlib.train.dropout import checkpointing_contexts
 from sftlib.train.failures import explained_weights
 from sftlib.train.gated import save_memory_of_gates
 from sftlib.train.heads import CHAT, Head
+from sftlib.train.norm import fuse_norms
 from sftlib.train.sharding import shard
 
 Result = TypeVar("Result")
@@ -134,6 +135,7 @@ class Trainee:
         self.base, self.head, self.labels = folder, head, labels
         freeze(self.model, train.freeze or ())
         save_memory_of_gates(self.model)
+        fuse_norms(self.model)
         if train.gradient_checkpointing:
             contexts = partial(checkpointing_contexts, device)
             self.model.gradient_checkpointing_enable(
