@@ -11,7 +11,7 @@ from sftlib.fetch.bring import bring
 def main(stage: Stage) -> None:
     base, model = stage.params.base, stage.output("models/base")
     if base.config is not None:
-        make_new(base.uri.removeprefix("new:"), base.config, model)
+        make_new(base.uri.removeprefix("new:"), base.config, base.charset, model)
     else:
         fetched = stage.scratch / "fetched"
         bring("base.uri", base.uri, base.sha256, fetched, state_folder(stage.root) / "downloads")

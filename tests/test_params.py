@@ -64,6 +64,11 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         ("task: chat", "task: chats", "'chats' is none of chat, classify, tag, seq2seq; did you"),
         ("class_weights: null", "class_weights: balanced", "task chat has no classes"),
         ("licence: Apache-2.0\n", "licence: x\n  config: {a: 1}\n", "only a new model has one"),
+        (
+            "licence: Apache-2.0\n",
+            "licence: x\n  charset: gb2312\n",
+            "base.charset: only a new model",
+        ),
     ],
 )
 def test_faults_between_keys(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -399,12 +399,38 @@ def test_rows_on_disk(tiny_bert: Path, tmp_path: Path) -> None:
 def test_a_new_model(tmp_path: Path) -> None:
     sizes = {"d_model": 16, "d_ff": 16, "num_layers": 1, "num_heads": 2, "d_kv": 8}
     for name in "ab":
-        make_new("t5", sizes, tmp_path / name)
+        make_new("t5", sizes, None, tmp_path / name)
     one, two = (tmp_path / name / "model.safetensors" for name in "ab")
     assert one.read_bytes() == two.read_bytes()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
     assert tokenizer.decode(tokenizer("zhōng 中\n").input_ids) == "zhōng 中\n</s>"
     with pytest.raises(UsageError, match=r"base\.uri: transformers has no model 'new:t9'"):
-        make_new("t9", sizes, tmp_path / "c")
+        make_new("t9", sizes, None, tmp_path / "c")
     with pytest.raises(UsageError, match=r"base\.config\.width: t5 has no such size; it has "):
-        make_new("t5", {"width": 1}, tmp_path / "c")
+        make_new("t5", {"width": 1}, None, tmp_path / "c")
+
+
+def test_the_characters_of_a_charset_are_tokens_of_a_new_model(tmp_path: Path) -> None:
+    sizes = {"d_model": 16, "d_ff": 16, "num_layers": 1, "num_heads": 2, "d_kv": 8}
+    make_new("t5", sizes, "gb2312", tmp_path / "a")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
+    ids = tokenizer("中文, 龘").input_ids
+    assert len(ids) == 2 + 2 + 2 + 1  # 龘 is none of the charset's; one that is begins like it
+    assert [tokenizer.decode(ids[place]) for place in (0, 1, 2)] == ["中", "文", ","]
+    assert tokenizer.decode(ids) == "中文, 龘</s>"
+    weights = load_file(tmp_path / "a/model.safetensors")
+    assert len(weights["shared.weight"]) == len(tokenizer) > 7445 - 95 + 256 + 3
+
+
+@pytest.mark.parametrize(
+    ("charset", "message"),
+    [
+        ("gb1", r"base\.charset: Python has no codec 'gb1'; gb2312, "),
+        ("rot13", r"base\.charset: Python has no codec 'rot13'; "),
+        ("utf-8", r"base\.charset: utf-8 holds 1111936 characters, .* at most 30000"),
+    ],
+)
+def test_what_is_no_charset(charset: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        make_new("t5", {}, charset, tmp_path / "a")
+    assert not (tmp_path / "a").exists()

@@ -1,7 +1,8 @@
 """A model that no one has trained yet: random weights from a config, and a tokenizer of bytes.
 
 The tokenizer needs no training and knows every text: a token for each of the 256 bytes, after
-padding, end of text and unknown, as in ByT5 (Xue et al., arXiv 2105.13626).
+padding, end of text and unknown, as in ByT5 (Xue et al., arXiv 2105.13626). With a charset, each
+of its characters is one token too, merged from its bytes in UTF-8.
 """
 
 import json
@@ -11,13 +12,16 @@ from sftlib.core.errors import UsageError
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
 SEED = 0
+# More is no charset of one script: the codecs of Unicode itself hold a million.
+MOST_CHARACTERS = 30_000
 
 
-def make_new(kind: str, config: dict[str, int], target: Path) -> None:
+def make_new(kind: str, config: dict[str, int], charset: str | None, target: Path) -> None:
     """Write a model of transformers' type `kind`, with the sizes in `config`, and its tokenizer.
 
-    The weights follow from kind and config alone. Raises `UsageError` for a type or a key that
-    transformers does not know.
+    charset: a codec of Python whose characters are tokens. The weights follow from these three
+    alone. Raises `UsageError` for a type or a key that transformers does not know, or a codec that
+    Python does not.
     """
     import torch
     from transformers import AutoConfig, AutoModel
@@ -33,23 +37,60 @@ def make_new(kind: str, config: dict[str, int], target: Path) -> None:
             raise UsageError(
                 f"params.yaml: base.config.{name}: {kind} has no such size; it has {some}"
             )
+    vocabulary, merges = byte_tokens("" if charset is None else characters(charset))
     target.mkdir(parents=True)
     disable_progress_bar()
     special = {name: int(name != "pad_token_id") for name in known if name.endswith("_token_id")}
-    sizes = AutoConfig.for_model(kind, vocab_size=len(SPECIAL) + 256, **special, **config)
+    sizes = AutoConfig.for_model(kind, vocab_size=len(vocabulary), **special, **config)
     if sizes.is_encoder_decoder:
         sizes.decoder_start_token_id = 0
     torch.manual_seed(SEED)
     AutoModel.from_config(sizes).save_pretrained(target)
-    write_tokenizer(target)
+    write_tokenizer(vocabulary, merges, target)
 
 
-def write_tokenizer(folder: Path) -> None:
+def characters(charset: str) -> str:
+    """All characters of a codec but those of ASCII, in their order in Unicode."""
+    everything = "".join(chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000)
+    try:
+        known = everything.encode(charset, "ignore").decode(charset)
+    except LookupError:
+        raise UsageError(
+            f"params.yaml: base.charset: Python has no codec {charset!r}; gb2312, big5, shift_jis, "
+            "euc_kr, koi8_r and latin_1 are some of its"
+        ) from None
+    found = sorted({letter for letter in known if letter > "\x7f"})
+    if len(found) > MOST_CHARACTERS:
+        raise UsageError(
+            f"params.yaml: base.charset: {charset} holds {len(found)} characters, which are too "
+            f"many for tokens of a new model; at most {MOST_CHARACTERS}"
+        )
+    return "".join(found)
+
+
+def byte_tokens(letters: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Token -> id of all bytes and of `letters`, and the merges of two tokens that make these.
+
+    Tokens are written as byte-level BPE writes them, a visible letter for each byte. No merge
+    reaches beyond a character, since only its first byte begins one.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    as_bytes = ByteLevel(add_prefix_space=False, use_regex=False)
+    merges: dict[tuple[str, str], None] = {}
+    for letter in letters:
+        written = as_bytes.pre_tokenize_str(letter)[0][0]
+        merges |= {(written[:end], written[end]): None for end in range(1, len(written))}
+    tokens = [*SPECIAL, *sorted(ByteLevel.alphabet()), *map("".join, merges)]
+    return {token: number for number, token in enumerate(tokens)}, list(merges)
+
+
+def write_tokenizer(
+    vocabulary: dict[str, int], merges: list[tuple[str, str]], folder: Path
+) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: number for number, token in enumerate([*SPECIAL, *letters])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token=SPECIAL[2]))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token=SPECIAL[2]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -130,7 +130,7 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     Bytes per token of a Llama-type layer, as torch's saved-tensor hooks counted them: gate, up and
     their product (`sftlib/train/gated.py`), keys and values in the precision of the computation;
     residual stream, normed inputs, queries and attention, some of them in fp32 whatever the
-    precision; two more normed inputs where norms are trained, or the rank of seven adapters.
+    precision; the rank of seven adapters.
     """
     train, tokens = params.train, params.tokenize.tokens_per_pack
     hidden, layers, heads = (size(config, name) or 1 for name in ("hidden", "layers", "heads"))
@@ -139,7 +139,7 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     width = 2 if train.precision == "bf16" else 4
     wide = 3 if config.get("hidden_act") == "silu" else 4
     layer = width * (wide * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
-    layer += 8 * hidden if train.lora is None else width * 7 * train.lora.rank
+    layer += 0 if train.lora is None else width * 7 * train.lora.rank
     per_token = layers * layer
     if train.gradient_checkpointing:  # inputs of all layers, and the inside of one
         per_token = layers * (width if train.lora is not None else 4) * hidden + layer

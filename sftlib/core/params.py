@@ -42,12 +42,15 @@ class Base:
     """The model that training starts from: a pretrained one, or a new one with random weights.
 
     config: of a model whose uri is new:TYPE, over that type's usual values.
+    charset: one of Python's codecs, each of whose characters is a token of a new model; other text
+        stays bytes.
     """
 
     uri: BaseUri
     licence: str
     sha256: Sha256 | None = None
     config: dict[str, int] | None = None
+    charset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -398,6 +401,8 @@ def check_task(params: Params, faults: Faults) -> None:
     if is_new != (params.base.config is not None):
         what = "missing key; a new model needs its sizes" if is_new else "only a new model has one"
         faults.add("base.config", what)
+    if params.base.charset is not None and not is_new:
+        faults.add("base.charset", "only a new model has one")
 
 
 def check_ranks(params: Params, faults: Faults) -> None:
