@@ -84,7 +84,8 @@ OTHERS = {"fetch", "sources", "base.uri", "base.licence", "base.sha256"}
 OTHERS |= {"train.device", "train.threads", "evaluate.samples", "evaluate.max_new_tokens"}
 OTHERS |= {"train.gradient_checkpointing"}  # changes memory, not the result: in test_train.py
 OTHERS |= {"train.lora.merge", "train.lora.quantize"}  # in test_adapters.py
-OTHERS |= {"task", "base.config", "train.class_weights"}  # in test_tasks.py and test_recipes.py
+# In test_tasks.py and test_recipes.py.
+OTHERS |= {"task", "base.config", "base.charset", "train.class_weights"}
 # Changes how, not what: in test_executors.py, test_memo.py and test_train.py.
 OTHERS |= {f"run.{key}" for key in ("executor", "workers", "ray_address", "memo_mb")}
 OTHERS |= {"run.checkpoint_seconds"}

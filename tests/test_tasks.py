@@ -402,6 +402,8 @@ def test_a_new_model(tmp_path: Path) -> None:
         make_new("t5", sizes, None, tmp_path / name)
     one, two = (tmp_path / name / "model.safetensors" for name in "ab")
     assert one.read_bytes() == two.read_bytes()
+    assert 0.04 < float(load_file(one)["shared.weight"].std()) < 0.06
+    assert not json.loads((tmp_path / "a/config.json").read_text())["scale_decoder_outputs"]
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
     assert tokenizer.decode(tokenizer("zhōng 中\n").input_ids) == "zhōng 中\n</s>"
     with pytest.raises(UsageError, match=r"base\.uri: transformers has no model 'new:t9'"):

@@ -12,6 +12,9 @@ from sftlib.core.errors import UsageError
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
 SEED = 0
+# As other types draw their embeddings. T5's have 1, for Adafactor with relative steps; under AdamW
+# such a model learns half as fast, and so it does where its outputs are scaled down once more.
+EMBEDDING_STD = 0.05
 # More is no charset of one script: the codecs of Unicode itself hold a million.
 MOST_CHARACTERS = 30_000
 
@@ -44,8 +47,13 @@ def make_new(kind: str, config: dict[str, int], charset: str | None, target: Pat
     sizes = AutoConfig.for_model(kind, vocab_size=len(vocabulary), **special, **config)
     if sizes.is_encoder_decoder:
         sizes.decoder_start_token_id = 0
+    if hasattr(sizes, "scale_decoder_outputs"):
+        sizes.scale_decoder_outputs = False
     torch.manual_seed(SEED)
-    AutoModel.from_config(sizes).save_pretrained(target)
+    model = AutoModel.from_config(sizes)
+    embeddings = model.get_input_embeddings().weight.data
+    embeddings.mul_(min(1.0, EMBEDDING_STD / float(embeddings.std())))
+    model.save_pretrained(target)
     write_tokenizer(vocabulary, merges, target)
 
 
