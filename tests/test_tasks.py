@@ -58,7 +58,9 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new") / "t5"
-    make_new("t5", {"d_model": 32, "d_ff": 64, "num_layers": 2, "num_heads": 4, "d_kv": 8}, folder)
+    make_new(
+        "t5", {"d_model": 32, "d_ff": 64, "num_layers": 2, "num_heads": 4, "d_kv": 8}, None, folder
+    )
     return folder
 
 
@@ -235,7 +237,7 @@ def test_the_loss_of_causal_models_is_that_of_transformers(
     folder = tiny_model
     if kind == "gpt2":
         folder = tmp_path / "gpt2"
-        make_new("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, folder)
+        make_new("gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, None, folder)
     model = load_model(folder, torch.float32, CPU, "sdpa")
     ids = torch.tensor([[5, 9, 7, 8, 6]])
     theirs = model(input_ids=ids, labels=ids).loss
