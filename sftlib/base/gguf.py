@@ -1,5 +1,6 @@
 """Convert a GGUF file to safetensors, tokenizer and chat template."""
 
+import os
 from pathlib import Path
 
 from sftlib.core.errors import DataError
@@ -20,11 +21,12 @@ def convert_gguf(file: Path, target: Path) -> None:
     A model loaded from GGUF cannot save itself (it believes itself quantised), so its weights move
     to a fresh one. Raises `DataError` when the file is damaged or of an unknown kind.
     """
+    os.environ.setdefault("TQDM_DISABLE", "1")  # three bars for a few seconds of work
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # three bars for a few seconds of work
+    disable_progress_bar()
     place = {"gguf_file": file.name, "local_files_only": True}
     try:
         loaded = AutoModelForCausalLM.from_pretrained(str(file.parent), **place)
