@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import orjson
 import pytest
 from conftest import ROOT
 
@@ -24,7 +25,9 @@ def clean(
     source = Source(f"data/raw/{name}", format, "CC0-1.0", **more)
     rows, ledger = root / "rows", root / "ledger"
     job = Job("x", source, Clean(max_dropped, 1000, None, None), root, rows, ledger)
-    return clean_source(job, RUN)
+    tally = clean_source(job, RUN)
+    orjson.dumps(tally.to_json())  # as the memo does with the tally of a large file
+    return tally
 
 
 GOOD = b'{"prompt": "2+2?", "completion": "4"}\n'

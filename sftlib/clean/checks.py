@@ -16,7 +16,7 @@ def mend(record: Record) -> tuple[Record, list[str]]:
         messages = messages[:-1]
     if not messages:
         return record, []
-    return record._replace(messages=messages), [Change.UNANSWERED_TURN_CUT]
+    return record._replace(messages=messages), [Change.UNANSWERED_TURN_CUT.value]
 
 
 def fault(record: Record) -> Drop | None:
