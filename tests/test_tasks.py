@@ -404,7 +404,10 @@ def test_a_new_model(tmp_path: Path) -> None:
         make_new("t5", sizes, None, tmp_path / name)
     one, two = (tmp_path / name / "model.safetensors" for name in "ab")
     assert one.read_bytes() == two.read_bytes()
-    assert 0.04 < float(load_file(one)["shared.weight"].std()) < 0.06
+    weights = load_file(one)
+    assert 0.04 < float(weights["shared.weight"].std()) < 0.06
+    biases = [value for name, value in weights.items() if "relative_attention_bias" in name]
+    assert len(biases) == 2 and all(3 < float(value.std()) < 5 for value in biases)
     assert not json.loads((tmp_path / "a/config.json").read_text())["scale_decoder_outputs"]
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
     assert tokenizer.decode(tokenizer("zhōng 中\n").input_ids) == "zhōng 中\n</s>"
