@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from test_train import FULL, TRAIN
 from transformers import AutoTokenizer
 
-from sftlib.base.new import make_new
+from sftlib.base.new import characters, make_new
 from sftlib.core.errors import DataError, UsageError
 from sftlib.core.labels import MANY, NO_LOSS, NUMBER, ONE, TAGS, LabelSet, read_labels
 from sftlib.core.params import Evaluate, Lora, Tokenize, Train
@@ -430,10 +430,18 @@ def test_the_characters_of_a_charset_are_tokens_of_a_new_model(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("charset", "size"), [("latin_1", 128), ("gb2312", 7445), ("euc_kr", 17048), ("big5", 13706)]
+)
+def test_sizes_of_charsets(charset: str, size: int) -> None:
+    assert len(characters(charset)) == size
+
+
+@pytest.mark.parametrize(
     ("charset", "message"),
     [
-        ("gb1", r"base\.charset: Python has no codec 'gb1'; gb2312, "),
-        ("rot13", r"base\.charset: Python has no codec 'rot13'; "),
+        ("gb1", r"base\.charset: Python has no charset 'gb1'; gb2312, "),
+        ("rot13", r"base\.charset: Python has no charset 'rot13'; "),
+        ("idna", r"base\.charset: Python has no charset 'idna'; "),
         ("utf-8", r"base\.charset: utf-8 holds 1111936 characters, .* at most 30000"),
     ],
 )

@@ -65,15 +65,14 @@ def make_new(kind: str, config: dict[str, int], charset: str | None, target: Pat
 
 def characters(charset: str) -> str:
     """All characters of a codec but those of ASCII, in their order in Unicode."""
-    everything = "".join(chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000)
+    beyond_ascii = (chr(code) for code in range(0x80, 0x110000) if not 0xD800 <= code < 0xE000)
     try:
-        known = everything.encode(charset, "ignore").decode(charset)
-    except LookupError:
+        found = [letter for letter in beyond_ascii if letter.encode(charset, "ignore")]
+    except (LookupError, UnicodeError):
         raise UsageError(
-            f"params.yaml: base.charset: Python has no codec {charset!r}; gb2312, big5, shift_jis, "
-            "euc_kr, koi8_r and latin_1 are some of its"
+            f"params.yaml: base.charset: Python has no charset {charset!r}; gb2312, big5, "
+            "shift_jis, euc_kr, koi8_r and latin_1 are some of its"
         ) from None
-    found = sorted({letter for letter in known if letter > "\x7f"})
     if len(found) > MOST_CHARACTERS:
         raise UsageError(
             f"params.yaml: base.charset: {charset} holds {len(found)} characters, which are too "
