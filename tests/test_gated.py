@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_loss import CPU, KINDS, write_model
+from test_loss import CPU, KINDS, assert_equal_gradients, kept_tensors, write_model
 from test_train import FULL, PROMPTED, row
 
 from sftlib.train.batches import pack_rows
 from sftlib.train.gated import Gate, gated
-from sftlib.train.loss import loss_sum
 from sftlib.train.model import Trainee, load_model
 
 PACK = pack_rows([*PROMPTED, row(1, 9)])
@@ -34,24 +33,11 @@ def test_gradients_are_torch_s(precision: torch.dtype) -> None:
 def test_a_trained_model_keeps_fewer_tensors(kind: str, tmp_path: Path) -> None:
     folder = write_model(kind, tmp_path)
     plain, trainee = load_model(folder, torch.float32, CPU), Trainee(folder, FULL, CPU)
-    kept = []
-    for model in (plain, trainee.model):
-        wide: set[int] = set()
-
-        def note(tensor: torch.Tensor, wide: set[int] = wide) -> torch.Tensor:
-            if tensor.dim() == 3 and tensor.shape[-1] == KINDS[kind].intermediate_size:
-                wide.add(tensor.data_ptr())
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            loss = loss_sum(model, PACK)
-        loss.backward()
-        kept.append(len(wide))
+    width = KINDS[kind].intermediate_size
+    kept = [kept_tensors(model, PACK, width) for model in (plain, trainee.model)]
     layers = plain.config.num_hidden_layers
     assert kept == [3 * layers, 2 * layers]  # and their product, flat
-    for name, weight in plain.named_parameters():
-        found = trainee.model.get_parameter(name).grad
-        assert torch.allclose(found, weight.grad, atol=1e-5), name
+    assert_equal_gradients(trainee.model, plain)
 
 
 def layers_of(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -14,7 +14,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from sftlib.train.batches import pack_rows
+from sftlib.train.batches import Pack, pack_rows
 from sftlib.train.cross_entropy import head_loss
 from sftlib.train.loss import check_packing, label_count, loss_sum
 from sftlib.train.model import load_model
@@ -141,3 +141,23 @@ def test_bf16_weights_do_not_learn_at_small_rates() -> None:
         ends[dtype] = weight.detach().float()
     assert torch.equal(ends[torch.bfloat16], torch.ones(8, 8))
     assert torch.allclose(ends[torch.float32], torch.full((8, 8), 1 - 100 * 2e-5), atol=1e-6)
+
+
+def kept_tensors(model: torch.nn.Module, pack: Pack, width: int) -> int:
+    """How many tensors [1, T, width] the forward pass keeps; computes gradients of the loss."""
+    kept: set[int] = set()
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dim() == 3 and tensor.shape[-1] == width:
+            kept.add(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = loss_sum(model, pack)
+    loss.backward()
+    return len(kept)
+
+
+def assert_equal_gradients(model: torch.nn.Module, expected: torch.nn.Module) -> None:
+    for name, weight in expected.named_parameters():
+        assert torch.allclose(model.get_parameter(name).grad, weight.grad, atol=1e-5), name

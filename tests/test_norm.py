@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_loss import CPU, KINDS, write_model
+from test_loss import CPU, KINDS, assert_equal_gradients, kept_tensors, write_model
 from test_train import FULL, PROMPTED, row
 from torch.nn import Module, Parameter
 from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
@@ -12,7 +12,6 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from sftlib.train.batches import pack_rows
-from sftlib.train.loss import loss_sum
 from sftlib.train.model import Trainee, load_model
 from sftlib.train.norm import fuse_norms, is_plain, normalised
 
@@ -50,24 +49,11 @@ def test_states_in_fp32_and_weights_in_bf16() -> None:
 def test_a_trained_model_keeps_one_tensor_of_a_norm(kind: str, tmp_path: Path) -> None:
     folder = write_model(kind, tmp_path)
     plain, trainee = load_model(folder, torch.float32, CPU), Trainee(folder, FULL, CPU)
-    width, kept = KINDS[kind].hidden_size, []
-    for model in (plain, trainee.model):
-        states: set[int] = set()
-
-        def note(tensor: torch.Tensor, states: set[int] = states) -> torch.Tensor:
-            if tensor.dim() == 3 and tensor.shape[-1] == width:
-                states.add(tensor.data_ptr())
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            loss = loss_sum(model, PACK)
-        loss.backward()
-        kept.append(len(states))
+    width = KINDS[kind].hidden_size
+    kept = [kept_tensors(model, PACK, width) for model in (plain, trainee.model)]
     norms = 2 * plain.config.num_hidden_layers + 1
     assert kept[0] - kept[1] == norms
-    for name, weight in plain.named_parameters():
-        found = trainee.model.get_parameter(name).grad
-        assert torch.allclose(found, weight.grad, atol=1e-5), name
+    assert_equal_gradients(trainee.model, plain)
 
 
 def test_norms_that_do_more_stay() -> None:

@@ -139,7 +139,8 @@ def pack_bytes(config: dict[str, Any], params: Params, learned_share: float) -> 
     width = 2 if train.precision == "bf16" else 4
     wide = 3 if config.get("hidden_act") == "silu" else 4
     layer = width * (wide * inner + 2 * keys) + (24 if width == 2 else 28) * hidden
-    layer += 0 if train.lora is None else width * 7 * train.lora.rank
+    if train.lora is not None:
+        layer += width * 7 * train.lora.rank
     per_token = layers * layer
     if train.gradient_checkpointing:  # inputs of all layers, and the inside of one
         per_token = layers * (width if train.lora is not None else 4) * hidden + layer
